@@ -1,0 +1,47 @@
+const brand = Symbol.for("vlmr1.error");
+
+/**
+ * Why something was refused. Stable: programs may branch on it, people read the message.
+ *
+ * - `invalid-argument`: an option or argument is outside its contract.
+ * - `invalid-data`: a file or record that the user supplied is malformed.
+ * - `not-found`: a file, folder or module that was named does not exist.
+ * - `unsupported`: well-formed, but not something this project can do.
+ * - `unavailable`: a device, library or server is not there now.
+ * - `limit`: a stated limit (size, memory, time) was exceeded.
+ * - `reward-failed`: a reward threw while scoring a sample.
+ * - `diverged`: training was stopped by one of its guards.
+ * - `aborted`: the caller's AbortSignal fired.
+ */
+export type ErrorCode =
+  | "invalid-argument"
+  | "invalid-data"
+  | "not-found"
+  | "unsupported"
+  | "unavailable"
+  | "limit"
+  | "reward-failed"
+  | "diverged"
+  | "aborted";
+
+/**
+ * The one error class of the project. The message says what was wrong, where, the value that was found, and the way out.
+ *
+ * Use {@link VlmR1Error.is} instead of `instanceof`: it also recognises errors from another installed copy of the package.
+ */
+export class VlmR1Error extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = "VlmR1Error";
+    this.code = code;
+    Object.defineProperty(this, brand, { value: true });
+  }
+
+  /** Whether `value` is a VlmR1Error of any installed copy of this package, optionally of one `code`. */
+  static is(value: unknown, code?: ErrorCode): value is VlmR1Error {
+    if (typeof value !== "object" || value === null || !(brand in value)) return false;
+    return code === undefined || (value as VlmR1Error).code === code;
+  }
+}

@@ -1,0 +1,31 @@
+export {
+  boxArea,
+  boxCenter,
+  boxFromXywh,
+  boxToXywh,
+  clipBox,
+  convertBox,
+  convertPoint,
+  isBox,
+  type Box,
+  type Point,
+} from "./box.ts";
+export type { CompleteOptions, Completion, CompletionModel } from "./completion.ts";
+export { VlmR1Error, type ErrorCode } from "./error.ts";
+export {
+  frameExtent,
+  originalSize,
+  pixels,
+  resized,
+  thousand,
+  unit,
+  type Frame,
+  type FrameKind,
+  type FrameOf,
+  type ImageSize,
+} from "./frame.ts";
+export type { RgbImage } from "./image.ts";
+export { createPythonRandom, type PythonRandom } from "./python-random.ts";
+export type { RewardBreakdown, RewardFunction, RewardInput, ScoreFunction } from "./reward.ts";
+export { createRng, type Rng } from "./rng.ts";
+export type { Dataset, Sample, ScoredSample } from "./sample.ts";

@@ -1,0 +1,17 @@
+export type {
+  AccumulateReport,
+  ApplyReport,
+  CompletionGroup,
+  Policy,
+  PolicyState,
+  TrainingBatch,
+  TrainingGroup,
+} from "./policy.ts";
+export type { PolicyLoss, PolicyLossInputs } from "./policy-loss.ts";
+export type {
+  Optimizer,
+  OptimizerInputs,
+  OptimizerState,
+  ParameterLayout,
+  ParameterSlot,
+} from "./optimizer.ts";

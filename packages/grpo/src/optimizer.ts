@@ -1,0 +1,53 @@
+import type * as tf from "@tensorflow/tfjs";
+
+/** One named parameter inside the flat buffer that holds all that is trained. */
+export interface ParameterSlot {
+  readonly path: string;
+  readonly shape: readonly number[];
+  /** Index of its first number in the flat buffer. */
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** Where each parameter lies in the flat buffer of N numbers. */
+export interface ParameterLayout {
+  readonly size: number;
+  readonly slots: readonly ParameterSlot[];
+}
+
+/** Named flat buffers of the optimizer, each of N numbers (moments and the like). */
+export type OptimizerState<T> = Readonly<Record<string, T>>;
+
+/** What one update reads. All of it lives in one compiled graph that runs in place. */
+export interface OptimizerInputs {
+  /** Clipped gradient. [N] */
+  readonly gradients: tf.Tensor1D;
+  /** [N] */
+  readonly parameters: tf.Tensor1D;
+  /** Each [N] */
+  readonly state: OptimizerState<tf.Tensor1D>;
+  /** [] */
+  readonly learningRate: tf.Scalar;
+  /** Updates made before this one, from 0. [] */
+  readonly step: tf.Scalar;
+  /** The buffers that `constants` declared. Each [N] */
+  readonly constants: Readonly<Record<string, tf.Tensor1D>>;
+}
+
+/** A gradient transformation in two functions, over flat buffers (after optax). */
+export interface Optimizer {
+  /** Identifies the function and its options: policies compile once per key. */
+  readonly key: string;
+  /** Names of the state buffers; each starts as N zeros. */
+  readonly slots: readonly string[];
+  /** Per-element constants that depend on the layout (decay masks, learning-rate multipliers); absent ones cost nothing. */
+  constants(layout: ParameterLayout): Readonly<Record<string, Float32Array>>;
+  /** New parameters and state, elementwise wherever possible so that the update can run in place. */
+  update(
+    inputs: OptimizerInputs,
+    layout: ParameterLayout,
+  ): {
+    readonly parameters: tf.Tensor1D;
+    readonly state: OptimizerState<tf.Tensor1D>;
+  };
+}
