@@ -1,1 +1,18 @@
-export {};
+export type {
+  ArgumentTree,
+  Compiled,
+  CompileOptions,
+  DeviceTensor,
+  DType,
+  Engine,
+  EngineDescription,
+  EngineOptions,
+  HostData,
+  Packed,
+  PackedViews,
+  ProgramDescription,
+  ResultTree,
+  ShapeTree,
+  TargetTree,
+  TensorLike,
+} from "./engine-types.ts";

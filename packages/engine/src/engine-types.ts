@@ -1,0 +1,187 @@
+import type * as tf from "@tensorflow/tfjs";
+
+/** Element types of tensors on a device. Booleans are one byte each. */
+export type DType = "float32" | "int32" | "bool";
+
+/** Elements in host memory: `float32`, `int32` and `bool` in this order. */
+export type HostData = Float32Array | Int32Array | Uint8Array;
+
+/**
+ * A tensor that stays where the engine computes, between calls.
+ * On `cpu` it is a view of host memory and costs nothing; on `tensorflow` it is (a part of) a handle on the device.
+ */
+export interface DeviceTensor {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  /** Number of elements. */
+  readonly size: number;
+  /**
+   * The elements, row-major. On `cpu` this is the live memory itself, not a copy: a later call that writes into this
+   * tensor changes it. Throws `VlmR1Error` after `dispose`.
+   */
+  read(): Promise<HostData>;
+  /** Overwrites elements from `offset` (in elements, default 0). Throws `VlmR1Error` if type or length do not fit. */
+  write(data: HostData, offset?: number): void;
+  /** The same memory under another shape with as many elements, for example `[4, 3]` of a `[12]`. */
+  reshape(shape: readonly number[]): DeviceTensor;
+  /** Gives the memory up. Views made by `pack` share memory: it is freed with the last of them. Idempotent. */
+  dispose(): void;
+}
+
+/** What a compiled function takes where the recorded function takes a `tf.Tensor`. A number becomes a float32 scalar. */
+export type TensorLike = DeviceTensor | tf.Tensor | number;
+
+/** The arguments of a function of tensor trees, as its compiled form takes them. */
+export type ArgumentTree<T> = T extends tf.Tensor
+  ? TensorLike
+  : T extends object
+    ? { [K in keyof T]: ArgumentTree<T[K]> }
+    : T;
+
+/** The result of a function of tensor trees, as its compiled form returns it. */
+export type ResultTree<T> = T extends tf.Tensor
+  ? DeviceTensor
+  : T extends object
+    ? { [K in keyof T]: ResultTree<T[K]> }
+    : T;
+
+/** A tree of given memory for a result: every leaf or branch may be left out (`undefined`), which allocates it. */
+export type TargetTree<T> = T extends tf.Tensor
+  ? DeviceTensor | undefined
+  : T extends object
+    ? { [K in keyof T]?: TargetTree<T[K]> | undefined }
+    : T | undefined;
+
+/** A tree of shapes, for example `{ weight: [64, 32], bias: [32] }`. Arrays of numbers are leaves. */
+export type ShapeTree = readonly number[] | readonly ShapeTree[] | { readonly [name: string]: ShapeTree };
+
+/** The tensors of a tree of shapes. */
+export type PackedViews<S> = S extends readonly number[]
+  ? DeviceTensor
+  : S extends object
+    ? { [K in keyof S]: PackedViews<S[K]> }
+    : never;
+
+/** One buffer with named views: how parameters, gradients and moments are kept. */
+export interface Packed<S> {
+  /** All elements in one row, `[n]`, in the order of the tree. */
+  readonly flat: DeviceTensor;
+  /** Views of `flat` in the shapes of the tree; a write through either is seen by both. */
+  readonly views: PackedViews<S>;
+}
+
+/** How a function is compiled. */
+export interface CompileOptions {
+  /** Shown in errors and by `describe`. Default: the name of the function. */
+  readonly name?: string;
+  /**
+   * Positions of arguments whose values never change, for example frozen weights of a decode step. They are baked into
+   * the program (mapped from a file when large), which pays when few rows meet large matrices. Other tensors at the same
+   * place make another program; writing into a baked tensor has no effect.
+   */
+  readonly constant?: readonly number[];
+  /**
+   * Positions of arguments that the call uses up: their memory is reused for results of the same shape and type where
+   * that is proven safe, and they are disposed.
+   */
+  readonly donate?: readonly number[];
+  /** Positions of arguments that hold no tensors: any JSON value, part of the signature. */
+  readonly static?: readonly number[];
+  /** Programs (one per signature) kept by this function; the least recently used is released. Default 32. */
+  readonly cacheSize?: number;
+  /** `tensorflow` only: compile with XLA. Slower to compile, faster to run. Default: the engine's option. */
+  readonly xla?: boolean;
+  /** `tensorflow` only: multiply matrices in bfloat16 (results stay float32). Default: the engine's option. */
+  readonly bfloat16?: boolean;
+}
+
+/** A function that runs at native speed. Calls of one engine run one after another, in the order in which they were made. */
+export interface Compiled<Arguments extends readonly unknown[], Result> {
+  /** Runs; the results are new tensors that the caller disposes (or leaves to the garbage collector on `cpu`). */
+  (...args: ArgumentTree<Arguments>): Promise<ResultTree<Result>>;
+  /**
+   * Runs and writes the results into `target`, a tree like the result. A target may be an argument too: the result is
+   * then written in place where that is proven safe, through a copy where it is not. Returns the filled tree.
+   */
+  into(target: TargetTree<Result>, ...args: ArgumentTree<Arguments>): Promise<ResultTree<Result>>;
+  /** Records and compiles for these arguments without running. */
+  prepare(...args: ArgumentTree<Arguments>): Promise<ProgramDescription>;
+  /** Releases every program of this function. */
+  release(): Promise<void>;
+}
+
+/** One compiled signature. */
+export interface ProgramDescription {
+  readonly name: string;
+  /** Types and shapes of the inputs, for example `float32[4,3] int32[4]`. */
+  readonly signature: string;
+  /** Number of primitive operations. */
+  readonly operations: number;
+  /** Bytes of baked constants. */
+  readonly constantBytes: number;
+  /** Estimated bytes of intermediate results alive at once. */
+  readonly workBytes: number;
+  readonly recordMs: number;
+  readonly emitMs: number;
+  readonly loadMs: number;
+  readonly runs: number;
+}
+
+/** What runs where. */
+export interface EngineDescription {
+  readonly device: "cpu" | "tensorflow";
+  /** Library that computes, with version, for example `ONNX Runtime 1.30.0`. */
+  readonly runtime: string;
+  /** Where the library was found. */
+  readonly library: string;
+  /** Names of the processors that it offers, for example `/device:GPU:0`. */
+  readonly processors: readonly string[];
+  readonly threads: number;
+  readonly worker: boolean;
+  readonly xla: boolean;
+  readonly bfloat16: boolean;
+  readonly programs: readonly ProgramDescription[];
+}
+
+/** How an engine is opened. */
+export interface EngineOptions {
+  /** `cpu` (default): ONNX Runtime, no set-up. `tensorflow`: libtensorflow, for GPUs and bfloat16. */
+  readonly device?: "cpu" | "tensorflow";
+  /** Threads inside one operation. Default: the processors of the machine. */
+  readonly threads?: number;
+  /** Bytes that programs (constants and intermediate results, estimated) may hold before the least recently used is released. */
+  readonly memoryLimit?: number;
+  /** `cpu` only: compute in a worker thread so that the event loop stays free. `read` then copies. Default false. */
+  readonly worker?: boolean;
+  /** `tensorflow` only: folder with `libtensorflow_cc.so.2` or `libtensorflow.so.2`. Default: searched for. */
+  readonly library?: string;
+  /** `tensorflow` only: default of `CompileOptions.xla`. */
+  readonly xla?: boolean;
+  /** `tensorflow` only: default of `CompileOptions.bfloat16`. */
+  readonly bfloat16?: boolean;
+  /** Elements that a tensor captured by closure may have before it is an error. Default 1024. */
+  readonly captureLimit?: number;
+}
+
+/** Compiles and runs functions of tensor trees on one device. */
+export interface Engine {
+  readonly device: "cpu" | "tensorflow";
+  /**
+   * A tensor from host data or a TensorFlow.js tensor. On `cpu` typed arrays are not copied: the tensor IS that memory.
+   * The type follows the array: Float32Array float32, Int32Array int32, Uint8Array bool. A number is a float32 scalar.
+   */
+  tensor(data: HostData | tf.Tensor | number, shape?: readonly number[]): DeviceTensor;
+  /** A tensor of zeros, float32 unless `dtype` says otherwise. */
+  zeros(shape: readonly number[], dtype?: DType): DeviceTensor;
+  /** One float32 buffer with a view for each shape; zeros, or `data` (on `cpu` not copied). */
+  pack<const S extends ShapeTree>(shapes: S, data?: Float32Array): Packed<S>;
+  /** Compiles a pure function of trees (objects, arrays) of tensors. Nothing is recorded before the first call. */
+  compile<Arguments extends readonly unknown[], Result>(
+    fn: (...args: Arguments) => Result,
+    options?: CompileOptions,
+  ): Compiled<Arguments, Result>;
+  /** What runs where, and every program that is loaded. */
+  describe(): EngineDescription;
+  /** Releases every program and everything on the device. Idempotent. */
+  dispose(): Promise<void>;
+}
