@@ -33,8 +33,8 @@ export function convertBox<From extends FrameKind, To extends FrameKind>(
   from: Frame<From>,
   to: Frame<To>,
 ): Box<To> {
-  const [scaleX, scaleY] = scaleBetween(from, to);
-  return [box[0] * scaleX, box[1] * scaleY, box[2] * scaleX, box[3] * scaleY];
+  const [x, y] = axesBetween(from, to);
+  return [x(box[0]), y(box[1]), x(box[2]), y(box[3])];
 }
 
 /** Expresses a point of one frame in another, like {@link convertBox}. */
@@ -43,8 +43,8 @@ export function convertPoint<From extends FrameKind, To extends FrameKind>(
   from: Frame<From>,
   to: Frame<To>,
 ): Point<To> {
-  const [scaleX, scaleY] = scaleBetween(from, to);
-  return [point[0] * scaleX, point[1] * scaleY];
+  const [x, y] = axesBetween(from, to);
+  return [x(point[0]), y(point[1])];
 }
 
 /** Width times height, 0 for an empty or inverted box. */
@@ -82,7 +82,9 @@ export function isBox(value: unknown): value is Box {
   return x1 < x2 && y1 < y2;
 }
 
-function scaleBetween(from: Frame, to: Frame): readonly [scaleX: number, scaleY: number] {
+type Axis = (value: number) => number;
+
+function axesBetween(from: Frame, to: Frame): readonly [x: Axis, y: Axis] {
   const source = originalSize(from);
   const target = originalSize(to);
   if (source && target && (source.width !== target.width || source.height !== target.height)) {
@@ -94,5 +96,10 @@ function scaleBetween(from: Frame, to: Frame): readonly [scaleX: number, scaleY:
   }
   const [fromWidth, fromHeight] = frameExtent(from);
   const [toWidth, toHeight] = frameExtent(to);
-  return [toWidth / fromWidth, toHeight / fromHeight];
+  return [axis(fromWidth, toWidth), axis(fromHeight, toHeight)];
+}
+
+/** Multiplies before it divides, so that whole numbers in even ratios stay whole. */
+function axis(from: number, to: number): Axis {
+  return from === to ? (value) => value : (value) => (value * to) / from;
 }

@@ -42,6 +42,6 @@ export class VlmR1Error extends Error {
   /** Whether `value` is a VlmR1Error of any installed copy of this package, optionally of one `code`. */
   static is(value: unknown, code?: ErrorCode): value is VlmR1Error {
     if (typeof value !== "object" || value === null || !(brand in value)) return false;
-    return code === undefined || (value as VlmR1Error).code === code;
+    return code === undefined || (value as { code?: unknown }).code === code;
   }
 }

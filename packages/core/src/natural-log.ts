@@ -20,5 +20,5 @@ export function naturalLog(x: number): number {
   const s2 = s * s;
   let sum = 0;
   for (let n = 21; n >= 1; n -= 2) sum = sum * s2 + 1 / n;
-  return exponent * 0.6931471805599453 + 2 * s * sum;
+  return exponent * Math.LN2 + 2 * s * sum;
 }
