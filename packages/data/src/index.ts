@@ -1,1 +1,1 @@
-export {};
+export { loadImage, type LoadImageOptions } from "./image/load-image.ts";
