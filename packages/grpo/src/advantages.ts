@@ -29,7 +29,7 @@ const EPSILON = 1e-4;
  * Group-relative advantages, A = (r - mean) / (std + 1e-4), with the unbiased (n-1) standard deviation.
  *
  * A null reward (no rule applied) is left out of mean and deviation and gets advantage 0. A group whose rewards are all
- * equal gets exactly 0. Throws `bad-option` when the rewards are not whole groups of at least 2.
+ * equal gets exactly 0. Throws `invalid-argument` when the rewards are not whole groups of at least 2.
  * Source: DeepSeekMath, arXiv:2402.03300, section 4.1.2 (outcome supervision); RLOO: arXiv:2402.14740, eq. 8.
  */
 export function groupAdvantages(rewards: readonly (number | null)[], options: AdvantageOptions): Advantages {
@@ -106,7 +106,7 @@ export function normalizeThenSum(
 function weighted(row: readonly (number | null)[], weights: readonly number[]): number | null {
   if (row.length !== weights.length) {
     throw new VlmR1Error(
-      "bad-option",
+      "invalid-argument",
       `${row.length} rewards but ${weights.length} weights: give one weight for each reward.`,
     );
   }
@@ -117,12 +117,12 @@ function weighted(row: readonly (number | null)[], weights: readonly number[]): 
 function checkGroups(count: number, groupSize: number): void {
   if (!Number.isInteger(groupSize) || groupSize < 2) {
     throw new VlmR1Error(
-      "bad-option",
+      "invalid-argument",
       `groupSize must be an integer of at least 2, got ${groupSize}: with one completion every advantage is 0.`,
     );
   }
   if (count % groupSize !== 0) {
-    throw new VlmR1Error("bad-option", `${count} rewards are not whole groups of ${groupSize}.`);
+    throw new VlmR1Error("invalid-argument", `${count} rewards are not whole groups of ${groupSize}.`);
   }
 }
 

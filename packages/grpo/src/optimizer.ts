@@ -26,10 +26,8 @@ export interface OptimizerInputs {
   readonly parameters: tf.Tensor1D;
   /** Each [N] */
   readonly state: OptimizerState<tf.Tensor1D>;
-  /** [] */
-  readonly learningRate: tf.Scalar;
-  /** Updates made before this one, from 0. [] */
-  readonly step: tf.Scalar;
+  /** The numbers that `scalars` computed for this update, learning rate included. Each [] */
+  readonly scalars: Readonly<Record<string, tf.Scalar>>;
   /** The buffers that `constants` declared. Each [N] */
   readonly constants: Readonly<Record<string, tf.Tensor1D>>;
 }
@@ -42,6 +40,11 @@ export interface Optimizer {
   readonly slots: readonly string[];
   /** Per-element constants that depend on the layout (decay masks, learning-rate multipliers); absent ones cost nothing. */
   constants(layout: ParameterLayout): Readonly<Record<string, Float32Array>>;
+  /**
+   * Numbers of one update, computed on the host in double precision (bias corrections lose four digits in float32) and fed to the
+   * graph as scalar inputs, so that they may change without a new graph. `step` counts the updates made before this one, from 0.
+   */
+  scalars(update: { readonly learningRate: number; readonly step: number }): Readonly<Record<string, number>>;
   /** New parameters and state, elementwise wherever possible so that the update can run in place. */
   update(
     inputs: OptimizerInputs,

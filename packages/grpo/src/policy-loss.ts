@@ -22,13 +22,16 @@ export interface PolicyLossInputs {
   readonly totalTokens: tf.Scalar;
   /** The longest a completion could have been. [] */
   readonly maxNewTokens: tf.Scalar;
+  /** Micro-batches of the optimizer step; losses that are means of means divide by it. [] */
+  readonly microBatches: tf.Scalar;
 }
 
 /** A loss is a value: a pure function of log-probabilities and what it needs to be given. */
 export interface PolicyLoss {
   /** Identifies the function and its options: policies compile once per key. */
   readonly key: string;
-  readonly needs: { readonly entropies: boolean };
+  /** `entropies`: the policy must compute them. `reference`: the trainer must ask for reference log-probabilities (beta > 0). */
+  readonly needs: { readonly entropies: boolean; readonly reference: boolean };
   /**
    * The micro-batch's share of the loss (shares add up to the step's loss), and scalar metrics by name.
    * Metrics are averages over this micro-batch's counting tokens.

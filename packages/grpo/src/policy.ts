@@ -77,16 +77,19 @@ export interface Policy extends CompletionModel {
   ): Promise<readonly (readonly Float32Array[])[]>;
   /** Adds the gradient of `loss` on this micro-batch to what is accumulated. */
   accumulate(batch: TrainingBatch, loss: PolicyLoss): Promise<AccumulateReport>;
-  /** Clips the accumulated gradient by its global norm, updates the weights in place, and starts over from zero. */
+  /**
+   * Clips the accumulated gradient by its global norm (times `min(1, maxGradientNorm / (norm + 1e-6))`), updates the weights in
+   * place, and starts over from zero. `step` counts the updates applied before this one, from 0: the trainer keeps it.
+   */
   apply(
     optimizer: Optimizer,
-    options: { learningRate: number; maxGradientNorm?: number },
+    options: { learningRate: number; step: number; maxGradientNorm?: number },
   ): Promise<ApplyReport>;
   /** Forgets what is accumulated. */
   discard(): void;
   /** Moves the reference towards the policy: ref = mix * policy + (1 - mix) * ref. Not for adapters over a frozen base with mix < 1. */
   syncReference(mix: number): Promise<void>;
-  /** A copy of all that changes in training. */
+  /** A copy of all that changes in training: parameters, optimizer slots, and the reference once `syncReference` moved it. */
   snapshot(): Promise<PolicyState>;
   /** @throws VlmR1Error `invalid-data` when names or sizes are not this policy's; nothing is changed then. */
   restore(state: PolicyState): Promise<void>;

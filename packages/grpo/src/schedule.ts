@@ -95,10 +95,11 @@ function wave(halves: number): number {
 }
 
 function check(name: string, warmup: number, total = Infinity): void {
-  if (!(warmup >= 0)) throw new VlmR1Error("bad-option", `${name} must be at least 0 steps, got ${warmup}.`);
+  if (!(warmup >= 0))
+    throw new VlmR1Error("invalid-argument", `${name} must be at least 0 steps, got ${warmup}.`);
   if (!(total > warmup)) {
     throw new VlmR1Error(
-      "bad-option",
+      "invalid-argument",
       `A schedule of ${total} steps has no room after a warm-up of ${warmup}: make total larger than warmup.`,
     );
   }
