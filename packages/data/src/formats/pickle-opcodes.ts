@@ -1,0 +1,199 @@
+import {
+  type PickleMachine,
+  type PickleValue,
+  pickleError,
+  popToMark,
+  popValue,
+  take,
+  takeLine,
+  topValue,
+} from "./pickle-machine.ts";
+import {
+  decodePython2Bytes,
+  parsePythonFloat,
+  parsePythonInteger,
+  parsePythonString,
+  parseRawUnicode,
+} from "./pickle-text.ts";
+
+type Opcode = (machine: PickleMachine) => void;
+
+/** Longest LONG read, in bytes; larger ones have no place in annotations and take quadratic time to convert. */
+const LONGEST_INTEGER = 1024;
+
+/** What each opcode that only builds data does. An index that is missing is not an opcode of plain data. */
+export const PLAIN_OPCODES: readonly (Opcode | undefined)[] = table({
+  // Frame and stack
+  0x80: (machine) => checkProtocol(machine), // PROTO
+  0x95: (machine) => void take(machine, 8), // FRAME: its length only helps buffering
+  0x2e: (machine) => void (machine.finished = true), // STOP
+  0x28: ({ marks, stack }) => void marks.push(stack.length), // MARK
+  0x30: popOrMark, // POP
+  0x31: (machine) => void popToMark(machine), // POP_MARK
+  0x32: (machine) => void machine.stack.push(topValue(machine)), // DUP
+
+  // Constants
+  0x4e: ({ stack }) => void stack.push(null), // NONE
+  0x88: ({ stack }) => void stack.push(true), // NEWTRUE
+  0x89: ({ stack }) => void stack.push(false), // NEWFALSE
+
+  // Numbers
+  0x49: (machine) => void machine.stack.push(parsePythonInteger(machine, takeLine(machine))), // INT
+  0x4c: (machine) =>
+    void machine.stack.push(parsePythonInteger(machine, takeLine(machine).replace(/L$/, ""))), // LONG
+  0x46: (machine) => void machine.stack.push(parsePythonFloat(machine, takeLine(machine))), // FLOAT
+  0x4b: (machine) => void machine.stack.push(machine.bytes[take(machine, 1)]!), // BININT1
+  0x4d: (machine) => void machine.stack.push(machine.bytes.readUInt16LE(take(machine, 2))), // BININT2
+  0x4a: (machine) => void machine.stack.push(machine.bytes.readInt32LE(take(machine, 4))), // BININT
+  0x47: (machine) => void machine.stack.push(machine.bytes.readDoubleBE(take(machine, 8))), // BINFLOAT
+  0x8a: (machine) => pushLong(machine, machine.bytes[take(machine, 1)]!), // LONG1
+  0x8b: (machine) => pushLong(machine, machine.bytes.readInt32LE(take(machine, 4))), // LONG4
+
+  // Text and bytes
+  0x53: (machine) => void machine.stack.push(parsePythonString(machine, takeLine(machine))), // STRING
+  0x56: (machine) => void machine.stack.push(parseRawUnicode(machine, takeLine(machine))), // UNICODE
+  0x55: (machine) => pushPython2String(machine, machine.bytes[take(machine, 1)]!), // SHORT_BINSTRING
+  0x54: (machine) => pushPython2String(machine, machine.bytes.readInt32LE(take(machine, 4))), // BINSTRING
+  0x8c: (machine) => pushText(machine, machine.bytes[take(machine, 1)]!), // SHORT_BINUNICODE
+  0x58: (machine) => pushText(machine, machine.bytes.readUInt32LE(take(machine, 4))), // BINUNICODE
+  0x8d: (machine) => pushText(machine, takeLength64(machine)), // BINUNICODE8
+  0x43: (machine) => pushBytes(machine, machine.bytes[take(machine, 1)]!), // SHORT_BINBYTES
+  0x42: (machine) => pushBytes(machine, machine.bytes.readUInt32LE(take(machine, 4))), // BINBYTES
+  0x8e: (machine) => pushBytes(machine, takeLength64(machine)), // BINBYTES8
+  0x96: (machine) => pushBytes(machine, takeLength64(machine)), // BYTEARRAY8
+
+  // Lists and tuples
+  0x5d: ({ stack }) => void stack.push([]), // EMPTY_LIST
+  0x6c: (machine) => void machine.stack.push(popToMark(machine)), // LIST
+  0x61: (machine) => append(machine, [popValue(machine)]), // APPEND
+  0x65: (machine) => append(machine, popToMark(machine)), // APPENDS
+  0x29: ({ stack }) => void stack.push([]), // EMPTY_TUPLE
+  0x74: (machine) => void machine.stack.push(popToMark(machine)), // TUPLE
+  0x85: (machine) => pushTuple(machine, 1), // TUPLE1
+  0x86: (machine) => pushTuple(machine, 2), // TUPLE2
+  0x87: (machine) => pushTuple(machine, 3), // TUPLE3
+
+  // Dicts and sets
+  0x7d: ({ stack }) => void stack.push(new Map()), // EMPTY_DICT
+  0x64: (machine) => pushDict(machine), // DICT
+  0x73: setItem, // SETITEM
+  0x75: (machine) => setItems(machine, popToMark(machine)), // SETITEMS
+  0x8f: ({ stack }) => void stack.push(new Set()), // EMPTY_SET
+  0x90: addItems, // ADDITEMS
+  0x91: (machine) => void machine.stack.push(new Set(popToMark(machine))), // FROZENSET
+
+  // Memory
+  0x70: (machine) => remember(machine, parseIndex(machine)), // PUT
+  0x71: (machine) => remember(machine, machine.bytes[take(machine, 1)]!), // BINPUT
+  0x72: (machine) => remember(machine, machine.bytes.readUInt32LE(take(machine, 4))), // LONG_BINPUT
+  0x94: (machine) => remember(machine, machine.memo.size), // MEMOIZE
+  0x67: (machine) => recall(machine, parseIndex(machine)), // GET
+  0x68: (machine) => recall(machine, machine.bytes[take(machine, 1)]!), // BINGET
+  0x6a: (machine) => recall(machine, machine.bytes.readUInt32LE(take(machine, 4))), // LONG_BINGET
+});
+
+function table(opcodes: Record<number, Opcode>): readonly (Opcode | undefined)[] {
+  return Array.from({ length: 256 }, (_, code) => opcodes[code]);
+}
+
+function checkProtocol(machine: PickleMachine): void {
+  const protocol = machine.bytes[take(machine, 1)]!;
+  if (protocol > 5) throw pickleError(machine, `protocol ${protocol} is unknown; 0 to 5 are read`);
+}
+
+function popOrMark(machine: PickleMachine): void {
+  if (machine.marks.length > 0 && machine.marks.at(-1) === machine.stack.length) machine.marks.pop();
+  else popValue(machine);
+}
+
+function takeLength64(machine: PickleMachine): number {
+  return Number(machine.bytes.readBigUInt64LE(take(machine, 8)));
+}
+
+function pushLong(machine: PickleMachine, size: number): void {
+  if (size < 0 || size > LONGEST_INTEGER) {
+    throw pickleError(machine, `an integer of ${size} bytes; at most ${LONGEST_INTEGER} are read`);
+  }
+  const start = take(machine, size);
+  let value = 0n;
+  for (let index = size - 1; index >= 0; index--)
+    value = (value << 8n) | BigInt(machine.bytes[start + index]!);
+  value = BigInt.asIntN(size * 8, value);
+  const small = Number(value);
+  machine.stack.push(Number.isSafeInteger(small) ? small : value);
+}
+
+function pushText(machine: PickleMachine, length: number): void {
+  const start = take(machine, length);
+  machine.stack.push(machine.bytes.toString("utf8", start, machine.position));
+}
+
+function pushPython2String(machine: PickleMachine, length: number): void {
+  if (length < 0) throw pickleError(machine, `a string of ${length} bytes; the file is damaged`);
+  const start = take(machine, length);
+  machine.stack.push(decodePython2Bytes(machine.bytes.subarray(start, machine.position)));
+}
+
+function pushBytes(machine: PickleMachine, length: number): void {
+  const start = take(machine, length);
+  machine.stack.push(new Uint8Array(machine.bytes.subarray(start, machine.position)));
+}
+
+function pushTuple(machine: PickleMachine, size: number): void {
+  const values: PickleValue[] = [];
+  for (let index = 0; index < size; index++) values.push(popValue(machine));
+  machine.stack.push(values.reverse());
+}
+
+function append(machine: PickleMachine, values: readonly PickleValue[]): void {
+  const list = topValue(machine);
+  if (!Array.isArray(list))
+    throw pickleError(machine, "an opcode appends to something that is no list; the file is damaged");
+  for (const value of values) list.push(value);
+}
+
+function pushDict(machine: PickleMachine): void {
+  const items = popToMark(machine);
+  machine.stack.push(new Map());
+  setItems(machine, items);
+}
+
+function setItem(machine: PickleMachine): void {
+  const value = popValue(machine);
+  setItems(machine, [popValue(machine), value]);
+}
+
+function setItems(machine: PickleMachine, items: readonly PickleValue[]): void {
+  const dict = topValue(machine);
+  if (!(dict instanceof Map))
+    throw pickleError(machine, "an opcode sets items of something that is no dict; the file is damaged");
+  if (items.length % 2 !== 0)
+    throw pickleError(machine, "a dict has a key without a value; the file is damaged");
+  for (let index = 0; index < items.length; index += 2) dict.set(items[index]!, items[index + 1]!);
+}
+
+function addItems(machine: PickleMachine): void {
+  const items = popToMark(machine);
+  const set = topValue(machine);
+  if (!(set instanceof Set))
+    throw pickleError(machine, "an opcode adds to something that is no set; the file is damaged");
+  for (const item of items) set.add(item);
+}
+
+function parseIndex(machine: PickleMachine): number {
+  const line = takeLine(machine);
+  if (!/^\d{1,10}$/.test(line))
+    throw pickleError(machine, `a memo index should be a number, found ${JSON.stringify(line.slice(0, 40))}`);
+  return Number(line);
+}
+
+function remember(machine: PickleMachine, index: number): void {
+  machine.memo.set(index, topValue(machine));
+}
+
+function recall(machine: PickleMachine, index: number): void {
+  const value = machine.memo.get(index);
+  if (value === undefined)
+    throw pickleError(machine, `memo ${index} is used before it is set; the file is damaged`);
+  machine.stack.push(value);
+}
