@@ -1,0 +1,175 @@
+import { VlmR1Error } from "@vlmr1/core";
+import { runsOfPolygon, runsOfXywh } from "./rle-polygon.ts";
+import { maskOfRuns, mergeRuns, runsArea, runsBox, runsIou, runsOfMask, type Runs } from "./rle-runs.ts";
+import { countsFromString, countsToString } from "./rle-string.ts";
+
+/** A mask as COCO files store it: run lengths down the columns, as a compressed string or as plain numbers. */
+export interface Rle {
+  readonly size: readonly [height: number, width: number];
+  readonly counts: string | readonly number[];
+}
+
+/** A mask with compressed counts: what every function here returns. */
+export interface CompressedRle extends Rle {
+  readonly counts: string;
+}
+
+/** How COCO annotations give a mask: polygons [[x0, y0, x1, y1, …], …] in pixels, or run lengths. */
+export type Segmentation = readonly (readonly number[])[] | Rle;
+
+/**
+ * Encodes a mask given row by row, [height, width]; every value but 0 is foreground.
+ *
+ * @throws VlmR1Error `invalid-argument` when the length is not height x width.
+ */
+export function encodeMask(mask: ArrayLike<number>, height: number, width: number): CompressedRle {
+  if (mask.length !== height * width) {
+    throw new VlmR1Error(
+      "invalid-argument",
+      `A mask of ${height} x ${width} pixels has ${height * width} values, got ${mask.length}.`,
+    );
+  }
+  return compress(runsOfMask(mask, height, width));
+}
+
+/** The mask row by row, [height, width], 0 and 1. */
+export function decodeRle(rle: Rle): Uint8Array {
+  return maskOfRuns(runsOfRle(rle));
+}
+
+/** Foreground pixels. */
+export function rleArea(rle: Rle): number {
+  return runsArea(runsOfRle(rle));
+}
+
+/** The tightest box [x, y, width, height] around the foreground; all 0 for an empty mask. */
+export function rleToXywh(rle: Rle): [x: number, y: number, width: number, height: number] {
+  return runsBox(runsOfRle(rle));
+}
+
+/**
+ * The union, or with `intersect` the intersection, of masks of one size.
+ *
+ * @throws VlmR1Error `invalid-argument` for no masks or different sizes (pycocotools returns a mask of size 0 x 0 for both).
+ */
+export function mergeRles(rles: readonly Rle[], { intersect = false } = {}): CompressedRle {
+  return compress(mergeAll(rles.map(runsOfRle), intersect));
+}
+
+/**
+ * Intersection over union of every detection (rows) with every truth (columns).
+ *
+ * Where `crowd[j]` is set, the area of the detection takes the place of the union. -1 where sizes differ.
+ */
+export function rleIou(
+  detections: readonly Rle[],
+  truths: readonly Rle[],
+  crowd: readonly (boolean | number)[] = [],
+): number[][] {
+  const columns = truths.map(runsOfRle);
+  return detections.map((detection) => {
+    const row = runsOfRle(detection);
+    return columns.map((column, j) => runsIou(row, column, Boolean(crowd[j])));
+  });
+}
+
+/** The mask of one polygon [x0, y0, x1, y1, …] in pixels of an image of `height` x `width`. */
+export function rleFromPolygon(polygon: readonly number[], height: number, width: number): CompressedRle {
+  return compress(runsOfSegmentation([polygon], height, width));
+}
+
+/** The mask of a box [x, y, width, height] in pixels. */
+export function rleFromXywh(xywh: readonly number[], height: number, width: number): CompressedRle {
+  if (xywh.length !== 4 || !xywh.every(Number.isFinite)) {
+    throw new VlmR1Error(
+      "invalid-argument",
+      `A box is four finite numbers [x, y, width, height], got ${show(xywh)}.`,
+    );
+  }
+  return compress(runsOfXywh(xywh, height, width));
+}
+
+/** The mask of an annotation, whichever form it has: the union of its polygons, or its run lengths compressed. */
+export function rleFromSegmentation(
+  segmentation: Segmentation,
+  height: number,
+  width: number,
+): CompressedRle {
+  return compress(runsOfSegmentation(segmentation, height, width));
+}
+
+/** The inner form of {@link rleFromSegmentation}. `height` and `width` count for polygons only. */
+export function runsOfSegmentation(segmentation: unknown, height: number, width: number): Runs {
+  if (!Array.isArray(segmentation)) return runsOfRle(segmentation);
+  if (segmentation.length === 0) {
+    throw new VlmR1Error("invalid-data", "A segmentation needs at least one polygon, got [].");
+  }
+  return mergeAll(
+    segmentation.map((polygon: unknown) => runsOfPolygon(checkPolygon(polygon), height, width)),
+    false,
+  );
+}
+
+/**
+ * Reads COCO run lengths of either form.
+ *
+ * @throws VlmR1Error `invalid-data` when they do not add up to the mask's size, or are no run lengths at all.
+ */
+export function runsOfRle(value: unknown): Runs {
+  const { size, counts } = (typeof value === "object" && value !== null ? value : {}) as Partial<Rle>;
+  const [height, width] = Array.isArray(size) ? (size as unknown[]) : [];
+  if (!isCount(height) || !isCount(width) || (typeof counts !== "string" && !Array.isArray(counts))) {
+    throw new VlmR1Error(
+      "invalid-data",
+      `A mask is polygons or { size: [height, width], counts }, got ${show(value)}.`,
+    );
+  }
+  if (typeof counts !== "string" && !counts.every(isCount)) {
+    throw new VlmR1Error("invalid-data", `RLE counts are whole numbers >= 0, got ${show(counts)}.`);
+  }
+  const runs = typeof counts === "string" ? countsFromString(counts) : Uint32Array.from(counts);
+  let total = 0;
+  for (const run of runs) total += run;
+  if (total !== height * width) {
+    throw new VlmR1Error(
+      "invalid-data",
+      `RLE counts add up to ${total}, but a mask of ${height} x ${width} has ${height * width} pixels: ` +
+        `"size" is [height, width] and the counts run down the columns.`,
+    );
+  }
+  return { height, width, counts: runs };
+}
+
+function checkPolygon(polygon: unknown): number[] {
+  const valid = Array.isArray(polygon) && polygon.length >= 6 && polygon.length % 2 === 0;
+  if (valid && polygon.every(Number.isFinite)) return polygon as number[];
+  throw new VlmR1Error(
+    "invalid-data",
+    `A polygon is at least three points [x0, y0, x1, y1, x2, y2, …], got ${show(polygon)}.`,
+  );
+}
+
+function mergeAll(masks: readonly Runs[], intersect: boolean): Runs {
+  const [first, ...rest] = masks;
+  if (!first) throw new VlmR1Error("invalid-argument", "There is no mask to merge: give at least one.");
+  return rest.reduce((merged, mask) => {
+    if (mask.height === first.height && mask.width === first.width) return mergeRuns(merged, mask, intersect);
+    throw new VlmR1Error(
+      "invalid-argument",
+      `Masks of different sizes cannot be merged: ${first.height} x ${first.width} and ${mask.height} x ${mask.width}.`,
+    );
+  }, first);
+}
+
+function compress({ height, width, counts }: Runs): CompressedRle {
+  return { size: [height, width], counts: countsToString(counts) };
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32;
+}
+
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
