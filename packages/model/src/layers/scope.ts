@@ -26,7 +26,7 @@ export function child(scope: Scope, path: string): Scope {
 export function parameter(scope: Scope, name: string): tf.Tensor {
   const found = optionalParameter(scope, name);
   if (found) return found;
-  throw new VlmR1Error("model/missing-tensor", `The model has no parameter "${scope.name}.${name}".`);
+  throw new VlmR1Error("invalid-data", `The model has no parameter "${scope.name}.${name}".`);
 }
 
 /** The parameter `name` of this scope, or undefined. */

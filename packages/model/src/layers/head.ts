@@ -1,0 +1,110 @@
+import * as tf from "@tensorflow/tfjs";
+import { parameter, type Scope } from "./scope.ts";
+
+type Saver = (tensors: tf.Tensor[]) => void;
+
+/** What a head says about given tokens; each `[n]`. */
+export interface TargetScores {
+  /** log p(target), natural logarithm. */
+  readonly logProbs: tf.Tensor1D;
+  /** Entropy of the whole distribution, in nats; present when asked for. */
+  readonly entropies?: tf.Tensor1D;
+}
+
+export interface HeadOptions {
+  /** Divides the logits. Scalar. */
+  readonly temperature: tf.Tensor;
+  /** Whether the head's own weight is trained. */
+  readonly trainable: boolean;
+  readonly entropies: boolean;
+  /** Rows whose logits exist at the same time. */
+  readonly chunkRows: number;
+}
+
+/** Logits of hidden states `[n, D]` under the head `[V, D]`: `[n, V]`. */
+export function logits(head: Scope, hidden: tf.Tensor): tf.Tensor2D {
+  return tf.matMul(hidden, parameter(head, "weight"), false, true) as tf.Tensor2D;
+}
+
+function chunkBounds(rows: number, size: number): [begin: number, length: number][] {
+  const chunks = Math.ceil(rows / size);
+  return Array.from({ length: chunks }, (_, i) => [i * size, Math.min(size, rows - i * size)]);
+}
+
+/**
+ * log p of `targets` (int32 `[n]`) under the head, a chunk of rows at a time.
+ *
+ * Without entropies the gradient is by hand. For one row, d logp / dh = W[target] - softmax(h W^T) W, which does not depend on what
+ * comes after: it is computed in the forward pass while the chunk's logits exist, and only `[n, D]` is kept for the backward pass.
+ * A trained head keeps its probabilities instead.
+ */
+export function targetScores(head: Scope, hidden: tf.Tensor, targets: tf.Tensor1D, options: HeadOptions): TargetScores {
+  const weight = parameter(head, "weight");
+  const [n, D] = hidden.shape as [number, number];
+  const parts = chunkBounds(n, options.chunkRows).map(([begin, length]) => {
+    const rows = n === length ? hidden : tf.slice(hidden, [begin, 0], [length, D]);
+    const ids = n === length ? targets : tf.slice(targets, [begin], [length]);
+    if (options.entropies) return scoresWithEntropies(rows, weight, ids, options.temperature);
+    const score = options.trainable ? trainedHeadLogProbs : frozenHeadLogProbs;
+    return { logProbs: score(ids, options.temperature)(rows, weight), entropies: undefined };
+  });
+  const join = (pieces: tf.Tensor1D[]) => (pieces.length === 1 ? (pieces[0] as tf.Tensor1D) : tf.concat(pieces));
+  const logProbs = join(parts.map((part) => part.logProbs));
+  if (!options.entropies) return { logProbs };
+  return { logProbs, entropies: join(parts.map((part) => part.entropies as tf.Tensor1D)) };
+}
+
+/** Everything through the tape, for losses that differentiate the entropy. */
+function scoresWithEntropies(rows: tf.Tensor, weight: tf.Tensor, ids: tf.Tensor1D, temperature: tf.Tensor) {
+  const table = tf.logSoftmax(tf.div(tf.matMul(rows, weight, false, true), temperature)); // [n, V]
+  const chosen = tf.oneHot(ids, weight.shape[0] as number, 1, 0, "float32");
+  const logProbs = tf.sum(tf.mul(table, chosen), -1) as tf.Tensor1D;
+  const entropies = tf.neg(tf.sum(tf.mul(tf.exp(table), table), -1)) as tf.Tensor1D;
+  return { logProbs, entropies };
+}
+
+/** Row maximum plus log of the sum of exponentials: `[n, 1]`. */
+function logSumExp(table: tf.Tensor): tf.Tensor {
+  const top = tf.max(table, -1, true);
+  return tf.add(top, tf.log(tf.sum(tf.exp(tf.sub(table, top)), -1, true)));
+}
+
+type HeadFunction = (rows: tf.Tensor, weight: tf.Tensor) => tf.Tensor1D;
+
+function frozenHeadLogProbs(ids: tf.Tensor1D, temperature: tf.Tensor): HeadFunction {
+  return tf.customGrad((...inputs: unknown[]) => {
+    const [rows, weight, save] = inputs as [tf.Tensor, tf.Tensor, Saver];
+    const table = tf.div(tf.matMul(rows, weight, false, true), temperature); // [n, V]
+    const normalizer = logSumExp(table);
+    const chosen = tf.gather(weight, ids); // [n, D]
+    const expected = tf.matMul(tf.exp(tf.sub(table, normalizer)), weight); // [n, D]
+    save([tf.div(tf.sub(chosen, expected), temperature), weight]);
+    const score = tf.div(tf.sum(tf.mul(rows, chosen), -1, true), temperature);
+    return {
+      value: tf.reshape(tf.sub(score, normalizer), [-1]),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [slope, w] = saved as [tf.Tensor, tf.Tensor];
+        return [tf.mul(tf.reshape(dy, [-1, 1]), slope), tf.zerosLike(w)];
+      },
+    };
+  }) as HeadFunction;
+}
+
+function trainedHeadLogProbs(ids: tf.Tensor1D, temperature: tf.Tensor): HeadFunction {
+  return tf.customGrad((...inputs: unknown[]) => {
+    const [rows, weight, save] = inputs as [tf.Tensor, tf.Tensor, Saver];
+    const table = tf.div(tf.matMul(rows, weight, false, true), temperature); // [n, V]
+    const normalizer = logSumExp(table);
+    const chosen = tf.oneHot(ids, weight.shape[0] as number, 1, 0, "float32"); // [n, V]
+    const score = tf.sum(tf.mul(table, chosen), -1, true);
+    save([tf.div(tf.sub(chosen, tf.exp(tf.sub(table, normalizer))), temperature), rows, weight]);
+    return {
+      value: tf.reshape(tf.sub(score, normalizer), [-1]),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [slope, x, w] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
+        const rate = tf.mul(tf.reshape(dy, [-1, 1]), slope); // [n, V]
+        return [tf.matMul(rate, w), tf.matMul(rate, x, true, false)];
+      },
+    };
+  }) as HeadFunction;
+}
