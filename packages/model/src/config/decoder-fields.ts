@@ -47,17 +47,27 @@ export function decoderConfig(fields: z.output<typeof decoderFields>, traits: De
   const headDim = fields.head_dim ?? traits.defaultHeadDim ?? fields.hidden_size / heads;
   const activation = fields.hidden_act ?? "silu";
   if (activation !== "silu") refuse("unsupported", `hidden_act is "${activation}"; decoders use "silu"`);
-  if (fields.use_sliding_window === true) refuse("unsupported", "use_sliding_window is true; attention here sees everything");
+  if (fields.use_sliding_window === true)
+    refuse("unsupported", "use_sliding_window is true; attention here sees everything");
   if (heads % keyValueHeads !== 0) {
-    refuse("invalid-data", `num_attention_heads ${heads} is not a multiple of num_key_value_heads ${keyValueHeads}`);
+    refuse(
+      "invalid-data",
+      `num_attention_heads ${heads} is not a multiple of num_key_value_heads ${keyValueHeads}`,
+    );
   }
   if (!Number.isInteger(headDim) || headDim % 2 !== 0) {
-    refuse("invalid-data", `the width of a head must be an even integer, hidden_size / num_attention_heads is ${headDim}`);
+    refuse(
+      "invalid-data",
+      `the width of a head must be an even integer, hidden_size / num_attention_heads is ${headDim}`,
+    );
   }
   const rope = resolveRope(fields, traits.defaultTheta);
   const total = rope.sections?.reduce((sum, size) => sum + size, 0);
   if (total !== undefined && !rope.interleaved && total !== headDim / 2) {
-    refuse("invalid-data", `mrope_section adds up to ${total}; a head of ${headDim} has ${headDim / 2} frequencies`);
+    refuse(
+      "invalid-data",
+      `mrope_section adds up to ${total}; a head of ${headDim} has ${headDim / 2} frequencies`,
+    );
   }
   return {
     prefix: traits.prefix,

@@ -3,7 +3,9 @@ import type { DecoderConfig, TensorSpec } from "../family.ts";
 /** Every parameter of a decoder in the order of a checkpoint: embedding, layers, final norm, and the head when it is its own. */
 export function decoderTensors(config: DecoderConfig): TensorSpec[] {
   const { prefix, hiddenSize, vocabularySize } = config;
-  const tensors: TensorSpec[] = [{ name: `${prefix}.embed_tokens.weight`, shape: [vocabularySize, hiddenSize] }];
+  const tensors: TensorSpec[] = [
+    { name: `${prefix}.embed_tokens.weight`, shape: [vocabularySize, hiddenSize] },
+  ];
   for (let layer = 0; layer < config.layers; layer++) {
     tensors.push(...layerTensors(`${prefix}.layers.${layer}`, config));
   }

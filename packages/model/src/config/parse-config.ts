@@ -6,7 +6,11 @@ import { z } from "zod";
  *
  * Throws `VlmR1Error` (`invalid-data`) that names the first field that does not fit and what was found there.
  */
-export function parseConfig<Schema extends z.ZodType>(schema: Schema, value: unknown, file: string): z.output<Schema> {
+export function parseConfig<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  file: string,
+): z.output<Schema> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];
@@ -20,11 +24,16 @@ export function parseConfig<Schema extends z.ZodType>(schema: Schema, value: unk
 }
 
 function step(value: unknown, key: PropertyKey): unknown {
-  return typeof value === "object" && value !== null ? (value as Record<PropertyKey, unknown>)[key] : undefined;
+  return typeof value === "object" && value !== null
+    ? (value as Record<PropertyKey, unknown>)[key]
+    : undefined;
 }
 
 /** A width, a number of heads, a number of rows. */
-export const dimension = z.int().min(1).max(1 << 24);
+export const dimension = z
+  .int()
+  .min(1)
+  .max(1 << 24);
 
 /** A number of layers; the bound keeps a damaged file from making an endless list of tensors. */
 export const layerCount = z.int().min(1).max(1024);

@@ -51,7 +51,11 @@ export function resolveRope(fields: z.output<typeof ropeFields>, defaultTheta: n
     }
   }
   return {
-    theta: fields.rope_parameters?.rope_theta ?? fields.rope_theta ?? fields.rope_scaling?.rope_theta ?? defaultTheta,
+    theta:
+      fields.rope_parameters?.rope_theta ??
+      fields.rope_theta ??
+      fields.rope_scaling?.rope_theta ??
+      defaultTheta,
     sections: tables.find((table) => table?.mrope_section)?.mrope_section ?? undefined,
     interleaved: tables.some((table) => table?.mrope_interleaved === true),
   };

@@ -43,39 +43,44 @@ export function joinHeads(x: tf.Tensor, s: HeadShape): tf.Tensor {
   return tf.reshape(tokens, [s.prompts * s.group * s.length, s.keyHeads * s.queriesPerKey * s.headDim]);
 }
 
+/** Some of the keys that a query sees. */
+export interface KeyPart extends KeyValues {
+  /** True: `[P, K, C, d]`, the same for all answers of a prompt. False: `[P, K G, C, d]`, one set for each answer. */
+  readonly shared: boolean;
+}
+
+/** Batches and rows of the matrix product with one part. */
+function rowsFor(part: KeyPart, s: HeadShape): [batch: number, rows: number, slots: number] {
+  const slots = part.keys.shape[2] as number;
+  const { prompts: P, keyHeads: K, group: G, queriesPerKey: R, length: T } = s;
+  return part.shared ? [P * K, G * R * T, slots] : [P * K * G, R * T, slots];
+}
+
 /**
- * Softmax attention over [prefix; own] keys. `query` `[P, K G R, T, d]` already scaled; `own` `[P, K G, C, d]`;
- * `prefix` `[P, K, S, d]`; `bias` broadcasts to `[P, K G R, T, S + C]`, 0 where a key is seen and -1e9 where not.
- * Returns `[P, K G R, T, d]`.
+ * One softmax over the keys of all parts. `query` is `[P, K G R, T, d]` and already scaled; `bias` broadcasts to
+ * `[P, K G R, T, all slots]`, 0 where a key is seen and -1e9 where not. Returns `[P, K G R, T, d]`.
  */
 export function attend(
   query: tf.Tensor,
-  own: KeyValues,
+  parts: readonly KeyPart[],
   bias: tf.Tensor,
-  shape: HeadShape,
-  prefix?: KeyValues,
+  s: HeadShape,
 ): tf.Tensor {
-  const { prompts: P, group: G, length: T, keyHeads: K, queriesPerKey: R, headDim: d } = shape;
-  const C = own.keys.shape[2] as number;
-  const ownQuery = tf.reshape(query, [P * K * G, R * T, d]);
-  const ownScores = tf.matMul(ownQuery, tf.reshape(own.keys, [P * K * G, C, d]), false, true); // [P K G, R T, C]
-  const ownTable = tf.reshape(ownScores, [P, K * G * R, T, C]);
-  const ownValues = tf.reshape(own.values, [P * K * G, C, d]);
-  if (!prefix) {
-    const weights = tf.softmax(tf.add(ownTable, bias)); // [P, K G R, T, C]
-    const sum = tf.matMul(tf.reshape(weights, [P * K * G, R * T, C]), ownValues);
-    return tf.reshape(sum, [P, K * G * R, T, d]);
-  }
-  const S = prefix.keys.shape[2] as number;
-  const sharedQuery = tf.reshape(query, [P * K, G * R * T, d]);
-  const sharedScores = tf.matMul(sharedQuery, tf.reshape(prefix.keys, [P * K, S, d]), false, true); // [P K, G R T, S]
-  const scores = tf.concat([tf.reshape(sharedScores, [P, K * G * R, T, S]), ownTable], -1);
-  const weights = tf.softmax(tf.add(scores, bias)); // [P, K G R, T, S + C]
-  const [toPrefix, toOwn] = tf.split(weights, [S, C], -1) as [tf.Tensor, tf.Tensor];
-  const fromPrefix = tf.matMul(
-    tf.reshape(toPrefix, [P * K, G * R * T, S]),
-    tf.reshape(prefix.values, [P * K, S, d]),
-  );
-  const fromOwn = tf.matMul(tf.reshape(toOwn, [P * K * G, R * T, C]), ownValues);
-  return tf.reshape(tf.add(tf.reshape(fromPrefix, [P * K * G, R * T, d]), fromOwn), [P, K * G * R, T, d]);
+  const [P, heads, T, d] = query.shape as [number, number, number, number];
+  const scores = parts.map((part) => {
+    const [batch, rows, slots] = rowsFor(part, s);
+    const keys = tf.reshape(part.keys, [batch, slots, d]);
+    const product = tf.matMul(tf.reshape(query, [batch, rows, d]), keys, false, true); // [batch, rows, slots]
+    return tf.reshape(product, [P, heads, T, slots]);
+  });
+  const table = scores.length === 1 ? (scores[0] as tf.Tensor) : tf.concat(scores, -1); // [P, K G R, T, all slots]
+  const weights = tf.softmax(tf.add(table, bias));
+  const sizes = parts.map((part) => part.keys.shape[2] as number);
+  const shares = sizes.length === 1 ? [weights] : tf.split(weights, sizes, -1);
+  const sums = parts.map((part, i) => {
+    const [batch, rows, slots] = rowsFor(part, s);
+    const share = tf.reshape(shares[i] as tf.Tensor, [batch, rows, slots]);
+    return tf.reshape(tf.matMul(share, tf.reshape(part.values, [batch, slots, d])), [P, heads, T, d]);
+  });
+  return sums.reduce((total, sum) => tf.add(total, sum));
 }

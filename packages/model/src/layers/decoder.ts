@@ -1,7 +1,15 @@
 import * as tf from "@tensorflow/tfjs";
 import type { DecoderConfig } from "../family.ts";
 import { swiGlu } from "./activation.ts";
-import { attend, joinHeads, splitKeys, splitQueries, type HeadShape, type KeyValues } from "./attention.ts";
+import {
+  attend,
+  joinHeads,
+  splitKeys,
+  splitQueries,
+  type HeadShape,
+  type KeyPart,
+  type KeyValues,
+} from "./attention.ts";
 import { linear } from "./linear.ts";
 import { rmsNorm } from "./norm.ts";
 import { rotate, type Rotary } from "./rotary.ts";
@@ -18,13 +26,8 @@ export interface TokenShape {
 export interface PassInputs {
   /** `[P, 1, T, headDim]` */
   readonly rotary: Rotary;
-  /** `[P, 1, T, S + C]`: 0 where a key is seen, -1e9 where not. */
+  /** `[P, 1, T, slots]`: 0 where a key is seen, -1e9 where not; slots of the earlier parts, then the T tokens themselves. */
   readonly bias: tf.Tensor;
-}
-
-/** Keys and values of the answer so far, in slots; `slot` is 1 at the slot of this token, shape `[1, 1, C, 1]`. */
-export interface AnswerCache extends KeyValues {
-  readonly slot: tf.Tensor;
 }
 
 export interface LayerResult {
@@ -34,51 +37,45 @@ export interface LayerResult {
   readonly own: KeyValues;
 }
 
-function put(cache: tf.Tensor, row: tf.Tensor, slot: tf.Tensor): tf.Tensor {
-  return tf.add(tf.mul(cache, tf.sub(1, slot)), tf.mul(row, slot));
-}
-
 function attention(
   scope: Scope,
   config: DecoderConfig,
   x: tf.Tensor,
   shape: HeadShape,
   pass: PassInputs,
-  prefix?: KeyValues,
-  cache?: AnswerCache,
+  earlier: readonly KeyPart[],
 ): LayerResult {
   let query = splitQueries(linear(child(scope, "q_proj"), x), shape); // [P, K G R, T, d]
   let keys = splitKeys(linear(child(scope, "k_proj"), x), shape); // [P, K G, T, d]
-  let values = splitKeys(linear(child(scope, "v_proj"), x), shape); // [P, K G, T, d]
+  const values = splitKeys(linear(child(scope, "v_proj"), x), shape); // [P, K G, T, d]
   if (config.queryKeyNorm) {
     query = rmsNorm(child(scope, "q_norm"), query, config.rmsNormEps);
     keys = rmsNorm(child(scope, "k_norm"), keys, config.rmsNormEps);
   }
   query = tf.mul(rotate(query, pass.rotary), config.headDim ** -0.5);
   keys = rotate(keys, pass.rotary);
-  if (cache) {
-    keys = put(cache.keys, keys, cache.slot); // [P, K G, C, d]
-    values = put(cache.values, values, cache.slot);
-  }
   const own = { keys, values };
-  const mixed = joinHeads(attend(query, own, pass.bias, shape, prefix), shape); // [P G T, H d]
-  return { hidden: linear(child(scope, "o_proj"), mixed), own };
+  const mixed = attend(query, [...earlier, { ...own, shared: false }], pass.bias, shape); // [P, K G R, T, d]
+  const joined = joinHeads(mixed, shape); // [P G T, H d]
+  return { hidden: linear(child(scope, "o_proj"), joined), own };
 }
 
-/** One pre-norm block: grouped-query attention, then a gated MLP, each added to the stream `[P G T, D]`. */
+/**
+ * One pre-norm block: grouped-query attention over `earlier` keys and the tokens themselves, then a gated MLP, each added to the
+ * stream `[P G T, D]`.
+ */
 export function decoderLayer(
   scope: Scope,
   config: DecoderConfig,
   x: tf.Tensor,
   tokens: TokenShape,
   pass: PassInputs,
-  prefix?: KeyValues,
-  cache?: AnswerCache,
+  earlier: readonly KeyPart[],
 ): LayerResult {
   const { keyValueHeads: keyHeads, heads, headDim, rmsNormEps } = config;
   const shape: HeadShape = { ...tokens, keyHeads, queriesPerKey: heads / keyHeads, headDim };
   const normal = rmsNorm(child(scope, "input_layernorm"), x, rmsNormEps);
-  const attended = attention(child(scope, "self_attn"), config, normal, shape, pass, prefix, cache);
+  const attended = attention(child(scope, "self_attn"), config, normal, shape, pass, earlier);
   const middle = tf.add(x, attended.hidden);
   const ready = rmsNorm(child(scope, "post_attention_layernorm"), middle, rmsNormEps);
   const gate = linear(child(scope, "mlp.gate_proj"), ready);

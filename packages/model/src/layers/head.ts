@@ -38,7 +38,12 @@ function chunkBounds(rows: number, size: number): [begin: number, length: number
  * comes after: it is computed in the forward pass while the chunk's logits exist, and only `[n, D]` is kept for the backward pass.
  * A trained head keeps its probabilities instead.
  */
-export function targetScores(head: Scope, hidden: tf.Tensor, targets: tf.Tensor1D, options: HeadOptions): TargetScores {
+export function targetScores(
+  head: Scope,
+  hidden: tf.Tensor,
+  targets: tf.Tensor1D,
+  options: HeadOptions,
+): TargetScores {
   const weight = parameter(head, "weight");
   const [n, D] = hidden.shape as [number, number];
   const parts = chunkBounds(n, options.chunkRows).map(([begin, length]) => {
@@ -48,7 +53,8 @@ export function targetScores(head: Scope, hidden: tf.Tensor, targets: tf.Tensor1
     const score = options.trainable ? trainedHeadLogProbs : frozenHeadLogProbs;
     return { logProbs: score(ids, options.temperature)(rows, weight), entropies: undefined };
   });
-  const join = (pieces: tf.Tensor1D[]) => (pieces.length === 1 ? (pieces[0] as tf.Tensor1D) : tf.concat(pieces));
+  const join = (pieces: tf.Tensor1D[]) =>
+    pieces.length === 1 ? (pieces[0] as tf.Tensor1D) : tf.concat(pieces);
   const logProbs = join(parts.map((part) => part.logProbs));
   if (!options.entropies) return { logProbs };
   return { logProbs, entropies: join(parts.map((part) => part.entropies as tf.Tensor1D)) };

@@ -1,5 +1,4 @@
 import * as tf from "@tensorflow/tfjs";
-import type { HostTensor } from "../family.ts";
 
 /** Cosines and signed sines of rotary angles, both `[..., T, headDim]`, broadcastable to the heads. */
 export interface Rotary {
@@ -43,9 +42,4 @@ export function rotaryTables(angles: Float32Array, half: number): RotaryTables {
 export function rotate(x: tf.Tensor, { cos, sin }: Rotary): tf.Tensor {
   const [first, second] = tf.split(x, 2, -1) as [tf.Tensor, tf.Tensor];
   return tf.add(tf.mul(x, cos), tf.mul(tf.concat([second, first], -1), sin));
-}
-
-/** The tables as two graph inputs of the given shape. */
-export function rotaryInputs(tables: RotaryTables, shape: readonly number[]): { cos: HostTensor; sin: HostTensor } {
-  return { cos: { data: tables.cos, shape }, sin: { data: tables.sin, shape } };
 }

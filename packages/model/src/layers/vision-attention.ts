@@ -13,10 +13,16 @@ export interface VisionAttention {
 }
 
 /** Bidirectional attention. `query`, `keys`, `values` and the result are `[I N, D]`. */
-export function visionAttention(query: tf.Tensor, keys: tf.Tensor, values: tf.Tensor, a: VisionAttention): tf.Tensor {
+export function visionAttention(
+  query: tf.Tensor,
+  keys: tf.Tensor,
+  values: tf.Tensor,
+  a: VisionAttention,
+): tf.Tensor {
   const [rows, D] = query.shape as [number, number];
   const N = rows / a.images;
-  const split = (x: tf.Tensor) => tf.transpose(tf.reshape(x, [a.images, N, a.heads, D / a.heads]), [0, 2, 1, 3]); // [I, H, N, d]
+  const split = (x: tf.Tensor) =>
+    tf.transpose(tf.reshape(x, [a.images, N, a.heads, D / a.heads]), [0, 2, 1, 3]); // [I, H, N, d]
   let [q, k] = [split(query), split(keys)];
   if (a.rotary) [q, k] = [rotate(q, a.rotary), rotate(k, a.rotary)];
   const scores = tf.matMul(tf.mul(q, (D / a.heads) ** -0.5), k, false, true); // [I, H, N, N]

@@ -12,7 +12,12 @@ export interface AttentionWindows {
  * Cuts the merged cells of one image into windows of `windowSize` pixels (Qwen2.5-VL, https://arxiv.org/abs/2502.13923,
  * section 2.1.1). Windows at the right and bottom border may be smaller; empty ones are left out.
  */
-export function attentionWindows(grid: PatchGrid, merge: number, windowSize: number, patchSize: number): AttentionWindows {
+export function attentionWindows(
+  grid: PatchGrid,
+  merge: number,
+  windowSize: number,
+  patchSize: number,
+): AttentionWindows {
   const [frames, rows, columns] = [grid[0], grid[1] / merge, grid[2] / merge];
   const side = Math.floor(Math.floor(windowSize / merge) / patchSize);
   const order = new Int32Array(frames * rows * columns);

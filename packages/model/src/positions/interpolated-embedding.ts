@@ -42,6 +42,8 @@ export function interpolatedRows(grid: PatchGrid, merge: number, side: number): 
 function linspace(end: number, steps: number): Float32Array {
   const step = steps > 1 ? Math.fround(end / (steps - 1)) : 0;
   return Float32Array.from({ length: steps }, (_, index) =>
-    index < steps / 2 ? Math.fround(step * index) : Math.fround(end - Math.fround(step * (steps - 1 - index))),
+    index < steps / 2
+      ? Math.fround(step * index)
+      : Math.fround(end - Math.fround(step * (steps - 1 - index))),
   );
 }

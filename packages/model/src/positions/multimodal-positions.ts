@@ -12,7 +12,11 @@ export type TokenGrid = readonly [frames: number, rows: number, columns: number]
  *
  * Throws `VlmR1Error` (`invalid-argument`) when the placeholders in `ids` do not fit `grids`.
  */
-export function multimodalPositions(ids: readonly number[], imageTokenId: number, grids: readonly TokenGrid[]): Positions {
+export function multimodalPositions(
+  ids: readonly number[],
+  imageTokenId: number,
+  grids: readonly TokenGrid[],
+): Positions {
   const axes = [new Int32Array(ids.length), new Int32Array(ids.length), new Int32Array(ids.length)] as const; // each [T]
   let next = 0;
   let image = 0;

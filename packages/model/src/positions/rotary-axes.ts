@@ -8,7 +8,11 @@
  * Source: `apply_multimodal_rotary_pos_emb` and `apply_interleaved_mrope` of transformers; M-RoPE: Qwen2-VL
  * (https://arxiv.org/abs/2409.12191), section 2.1.
  */
-export function rotaryAxes(frequencies: number, sections: readonly number[] | undefined, interleaved: boolean): number[] {
+export function rotaryAxes(
+  frequencies: number,
+  sections: readonly number[] | undefined,
+  interleaved: boolean,
+): number[] {
   const axes = Array.from({ length: frequencies }, () => 0);
   if (!sections) return axes;
   const [time = 0, rows = 0, columns = 0] = sections;

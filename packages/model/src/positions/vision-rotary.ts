@@ -7,7 +7,12 @@ import { type PatchGrid, patchCoordinates } from "./patch-grid.ts";
  *
  * Arithmetic in float32, as transformers computes it (`Qwen2VLVisionRotaryEmbedding`); `theta` is 10000 in all releases.
  */
-export function visionRotaryAngles(grid: PatchGrid, merge: number, headDim: number, theta: number): Float32Array {
+export function visionRotaryAngles(
+  grid: PatchGrid,
+  merge: number,
+  headDim: number,
+  theta: number,
+): Float32Array {
   const { rows, columns } = patchCoordinates(grid, merge);
   const half = headDim / 2;
   const frequencies = inverseFrequencies(theta, half); // [headDim / 4]

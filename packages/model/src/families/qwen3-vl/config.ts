@@ -40,13 +40,23 @@ export function parseQwen3VlConfig(json: unknown): Qwen3VlConfig {
   const { text_config: text, vision_config: vision } = config;
   const { deepstack_visual_indexes: deepstack, num_position_embeddings: cells } = vision;
   const problems: readonly (readonly [boolean, string])[] = [
-    [vision.hidden_size % (4 * vision.num_heads) !== 0, "vision hidden_size is not a multiple of 4 num_heads"],
+    [
+      vision.hidden_size % (4 * vision.num_heads) !== 0,
+      "vision hidden_size is not a multiple of 4 num_heads",
+    ],
     [vision.out_hidden_size !== text.hidden_size, "out_hidden_size differs from the text hidden_size"],
     [!Number.isInteger(Math.sqrt(cells)), `num_position_embeddings ${cells} is not a square`],
     [deepstack.some((layer) => layer >= vision.depth), "deepstack_visual_indexes reach beyond depth"],
-    [deepstack.length > text.num_hidden_layers, "there are more deepstack_visual_indexes than decoder layers"],
+    [
+      deepstack.length > text.num_hidden_layers,
+      "there are more deepstack_visual_indexes than decoder layers",
+    ],
   ];
   const found = problems.find(([wrong]) => wrong);
-  if (found) throw new VlmR1Error("invalid-data", `config.json: ${found[1]}. Compare it with the original checkpoint's file.`);
+  if (found)
+    throw new VlmR1Error(
+      "invalid-data",
+      `config.json: ${found[1]}. Compare it with the original checkpoint's file.`,
+    );
   return config;
 }

@@ -1,5 +1,12 @@
 import * as tf from "@tensorflow/tfjs";
-import type { HostTensor, ProcessedImage, Tensors, VisionFeatures, VisionPlan, VisionTower } from "../../family.ts";
+import type {
+  HostTensor,
+  ProcessedImage,
+  Tensors,
+  VisionFeatures,
+  VisionPlan,
+  VisionTower,
+} from "../../family.ts";
 import { activationByName, gelu, type Activation } from "../../layers/activation.ts";
 import { layerNorm } from "../../layers/norm.ts";
 import { linear } from "../../layers/linear.ts";
@@ -75,7 +82,12 @@ function encodeImages(vision: VisionConfig, tensors: Tensors, inputs: Inputs): V
   const scope = child(rootScope(tensors), "model.visual");
   const D = vision.hidden_size;
   const { bias, cos, sin } = inputs as Record<"bias" | "cos" | "sin", tf.Tensor>;
-  const attention: VisionAttention = { heads: vision.num_heads, images: bias.shape[0] as number, bias, rotary: { cos, sin } };
+  const attention: VisionAttention = {
+    heads: vision.num_heads,
+    images: bias.shape[0] as number,
+    bias,
+    rotary: { cos, sin },
+  };
   const act = activationByName(vision.hidden_act);
   const merged = D * vision.spatial_merge_size ** 2;
   let x = tf.add(embedPatches(child(scope, "patch_embed.proj"), inputs, D), tablePositions(scope, inputs, D)); // [I N, D]
@@ -111,7 +123,10 @@ function block(scope: Scope, x: tf.Tensor, attention: VisionAttention, act: Acti
   const mixed = visionAttention(query, keys, values, attention);
   const middle = tf.add(x, linear(child(scope, "attn.proj"), mixed));
   const ready = layerNorm(child(scope, "norm2"), middle, LAYER_NORM_EPS);
-  return tf.add(middle, linear(child(scope, "mlp.linear_fc2"), act(linear(child(scope, "mlp.linear_fc1"), ready))));
+  return tf.add(
+    middle,
+    linear(child(scope, "mlp.linear_fc2"), act(linear(child(scope, "mlp.linear_fc1"), ready))),
+  );
 }
 
 function project(scope: Scope, x: tf.Tensor): tf.Tensor2D {

@@ -36,7 +36,9 @@ export function qwen3VlTensors(config: Qwen3VlConfig): TensorSpec[] {
     { name: `${root}.pos_embed.weight`, shape: [vision.num_position_embeddings, D] },
     ...Array.from({ length: vision.depth }, (_, i) => block(`${root}.blocks.${i}`)).flat(),
     ...merger(`${root}.merger`, D),
-    ...vision.deepstack_visual_indexes.flatMap((_, i) => merger(`${root}.deepstack_merger_list.${i}`, merged)),
+    ...vision.deepstack_visual_indexes.flatMap((_, i) =>
+      merger(`${root}.deepstack_merger_list.${i}`, merged),
+    ),
     ...decoderTensors(qwen3Decoder(config)),
   ];
 }

@@ -1,0 +1,82 @@
+import * as tf from "@tensorflow/tfjs";
+import type { DecoderConfig } from "./family.ts";
+import type { KeyPart, KeyValues } from "./layers/attention.ts";
+import { decoderLayer, type LayerResult, type PassInputs, type TokenShape } from "./layers/decoder.ts";
+import { embed, placeFeatures, spreadFeatures, type FeatureSlots } from "./layers/embedding.ts";
+import { rmsNorm } from "./layers/norm.ts";
+import { child, type Scope } from "./layers/scope.ts";
+
+/** One decoder layer, or something that computes the same (gradient checkpointing). */
+export type LayerFunction = (
+  scope: Scope,
+  config: DecoderConfig,
+  x: tf.Tensor,
+  tokens: TokenShape,
+  pass: PassInputs,
+  earlier: readonly KeyPart[],
+) => LayerResult;
+
+/** Image features of a prompt pass. */
+export interface PlacedFeatures extends FeatureSlots {
+  /** `[rows, D]` */
+  readonly features: tf.Tensor;
+  /** Added after the first decoder layers, each `[rows, D]`. */
+  readonly deepstack: readonly tf.Tensor[];
+}
+
+/** Inputs of a pass over prompts or answers. */
+export interface TokenInputs extends PassInputs {
+  /** int32 `[P G T]` */
+  readonly ids: tf.Tensor1D;
+}
+
+/** What a pass leaves behind. */
+export interface PassResult {
+  /** Hidden states before the final norm, `[P G T, D]`. */
+  readonly hidden: tf.Tensor;
+  /** Keys and values of every layer, `[P, K G, T, d]`, rotated. */
+  readonly keyValues: readonly KeyValues[];
+}
+
+/**
+ * Runs the decoder over tokens that may see `earlier` keys (per layer: the shared prompt, the answer so far).
+ * The prompt is a pass with group 1 and image features; answers are passes with group G and the prompt's keys.
+ */
+export function decode(
+  root: Scope,
+  config: DecoderConfig,
+  inputs: TokenInputs,
+  tokens: TokenShape,
+  earlier?: readonly (readonly KeyPart[])[],
+  images?: PlacedFeatures,
+  layer: LayerFunction = decoderLayer,
+): PassResult {
+  const scope = child(root, config.prefix);
+  let x: tf.Tensor = embed(child(scope, "embed_tokens"), inputs.ids); // [P G T, D]
+  if (images) x = placeFeatures(x, images.features, images);
+  const keyValues: KeyValues[] = [];
+  for (let i = 0; i < config.layers; i++) {
+    const result = layer(child(scope, `layers.${i}`), config, x, tokens, inputs, earlier?.[i] ?? []);
+    const extra = images?.deepstack[i];
+    x = images && extra ? tf.add(result.hidden, spreadFeatures(extra, images)) : result.hidden;
+    keyValues.push(result.own);
+  }
+  return { hidden: x, keyValues };
+}
+
+/** The final norm: `[n, D]`. */
+export function finalNorm(root: Scope, config: DecoderConfig, hidden: tf.Tensor): tf.Tensor {
+  return rmsNorm(child(child(root, config.prefix), "norm"), hidden, config.rmsNormEps);
+}
+
+/** The module whose weight turns hidden states into logits: the embedding when the head is tied. */
+export function headScope(root: Scope, config: DecoderConfig): Scope {
+  return config.tiedHead ? child(child(root, config.prefix), "embed_tokens") : child(root, "lm_head");
+}
+
+/** Hidden states of the last token of each sequence, `[sequences, D]`. */
+export function lastHidden(hidden: tf.Tensor, sequences: number, length: number): tf.Tensor {
+  const width = hidden.shape[1] as number;
+  const apart = tf.reshape(hidden, [sequences, length, width]);
+  return tf.reshape(tf.slice(apart, [0, length - 1, 0], [sequences, 1, width]), [sequences, width]);
+}

@@ -1,0 +1,94 @@
+import { type ImageSize, type RgbImage, VlmR1Error, resizeImage } from "@vlmr1/core";
+import { z } from "zod";
+import { dimension, parseConfig } from "../config/parse-config.ts";
+import type { ImageProcessor, ProcessedImage } from "../family.ts";
+import { patchify } from "./patchify.ts";
+import { pixelLevels } from "./pixel-values.ts";
+import { imageFields, normalization, resizeFilter } from "./preprocessor-config.ts";
+import { checkAspectRatio, smartResize } from "./smart-resize.ts";
+
+/** Areas in pixels: they have kept the names of edges. */
+const sizeFields = z.looseObject({ shortest_edge: dimension, longest_edge: z.int().min(1) });
+
+const fields = z.looseObject({
+  ...imageFields.shape,
+  min_pixels: z.int().min(1).nullish(),
+  max_pixels: z.int().min(1).nullish(),
+  size: sizeFields.nullish(),
+  patch_size: dimension.nullish(),
+  temporal_patch_size: dimension.nullish(),
+  merge_size: dimension.nullish(),
+});
+
+/** The defaults of `Qwen2VLImageProcessor`. */
+const DEFAULTS = {
+  filter: "bicubic",
+  mean: [0.48145466, 0.4578275, 0.40821073],
+  std: [0.26862954, 0.26130258, 0.27577711],
+  minPixels: 56 * 56,
+  maxPixels: 28 * 28 * 1280,
+} as const;
+
+/** What the vision tower expects of its processor. */
+export interface PatchGeometry {
+  readonly patchSize: number;
+  readonly temporalPatchSize: number;
+  readonly mergeSize: number;
+}
+
+/**
+ * The image processor of Qwen2-VL, Qwen2.5-VL and Qwen3-VL: dynamic resolution, patch rows, one placeholder token for every
+ * `mergeSize` x `mergeSize` patches. Equal to `Qwen2VLImageProcessor` of transformers (Pillow back end).
+ *
+ * Throws `VlmR1Error` (`invalid-data`) when `preprocessor_config.json` contradicts itself or the tower.
+ */
+export function qwenProcessor(preprocessor: unknown, tower: PatchGeometry): ImageProcessor {
+  const config = parseConfig(fields, preprocessor ?? {}, "preprocessor_config.json");
+  const layout = patchLayout(config, tower);
+  const factor = layout.patchSize * layout.mergeSize;
+  const minPixels = config.min_pixels ?? config.size?.shortest_edge ?? DEFAULTS.minPixels;
+  const maxPixels = config.max_pixels ?? config.size?.longest_edge ?? DEFAULTS.maxPixels;
+  const filter = resizeFilter(config, DEFAULTS);
+  const levels = pixelLevels(normalization(config, DEFAULTS));
+  const target = (image: ImageSize): ImageSize =>
+    (config.do_resize ?? true) ? smartResize(image, factor, minPixels, maxPixels) : unresized(image, factor);
+  const process = (image: RgbImage): ProcessedImage => {
+    const size = target(image);
+    const pixels = patchify(resizeImage(image, size, filter), levels, layout);
+    const [rows, columns] = [size.height / layout.patchSize, size.width / layout.patchSize];
+    return {
+      pixels,
+      shape: [rows * columns, pixels.length / (rows * columns)],
+      grid: [1, rows, columns],
+      tokens: (rows * columns) / layout.mergeSize ** 2,
+      resized: { width: size.width, height: size.height },
+    };
+  };
+  return { placeholder: "<|image_pad|>", process, expand: (image) => "<|image_pad|>".repeat(image.tokens) };
+}
+
+function patchLayout(config: z.output<typeof fields>, tower: PatchGeometry): PatchGeometry {
+  const pairs = [
+    ["patch_size", config.patch_size, tower.patchSize],
+    ["temporal_patch_size", config.temporal_patch_size, tower.temporalPatchSize],
+    ["merge_size", config.merge_size, tower.mergeSize],
+  ] as const;
+  for (const [name, given, expected] of pairs) {
+    if (given === undefined || given === null || given === expected) continue;
+    throw new VlmR1Error(
+      "invalid-data",
+      `preprocessor_config.json: ${name} is ${given}, the vision tower of config.json takes ${expected}. The files are of different models.`,
+    );
+  }
+  return tower;
+}
+
+function unresized(image: ImageSize, factor: number): ImageSize {
+  checkAspectRatio(image);
+  if (image.width % factor === 0 && image.height % factor === 0)
+    return { width: image.width, height: image.height };
+  throw new VlmR1Error(
+    "invalid-argument",
+    `An image of ${image.width}x${image.height} pixels needs resizing to multiples of ${factor}, but do_resize is false in preprocessor_config.json.`,
+  );
+}

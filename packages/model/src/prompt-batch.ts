@@ -1,0 +1,115 @@
+import type { DecoderConfig, HostTensor, Positions, ProcessedImage } from "./family.ts";
+import type { RotaryTables } from "./layers/rotary.ts";
+import { positionTables } from "./positions/position-tables.ts";
+
+const HIDDEN = -1e9;
+
+/** One prompt, ready for the decoder. */
+export interface Prompt {
+  readonly ids: readonly number[];
+  readonly images: readonly ProcessedImage[];
+  readonly positions: Positions;
+}
+
+/** Inputs of a pass over P left-padded prompts of S slots. */
+export interface PromptInputs {
+  /** int32 `[P S]` */
+  readonly ids: HostTensor;
+  /** `[P, 1, S, headDim]` each */
+  readonly rotary: { readonly cos: HostTensor; readonly sin: HostTensor };
+  /** `[P, 1, S, S]`: causal, without the padding. */
+  readonly bias: HostTensor;
+}
+
+/** Where image features go in the same slots. */
+export interface FeatureInputs {
+  /** int32 `[P S]` */
+  readonly rows: HostTensor;
+  /** `[P S, 1]` */
+  readonly mask: HostTensor;
+}
+
+function rotaryInputs(tables: RotaryTables, shape: readonly number[]): PromptInputs["rotary"] {
+  return { cos: { data: tables.cos, shape }, sin: { data: tables.sin, shape } };
+}
+
+/** Pads prompts on the left to `length` slots. The padded slots are never seen, so they change no number. */
+export function promptInputs(
+  decoder: DecoderConfig,
+  prompts: readonly Prompt[],
+  length: number,
+): PromptInputs {
+  const [P, S] = [prompts.length, length];
+  const ids = new Int32Array(P * S);
+  const axes = [0, 1, 2].map(() => new Int32Array(P * S)) as [Int32Array, Int32Array, Int32Array];
+  const bias = new Float32Array(P * S * S).fill(HIDDEN);
+  prompts.forEach((prompt, p) => {
+    const pad = S - prompt.ids.length;
+    ids.set(prompt.ids, p * S + pad);
+    axes.forEach((axis, i) => axis.set(prompt.positions.axes[i] as Int32Array, p * S + pad));
+    for (let row = pad; row < S; row++) bias.fill(0, (p * S + row) * S + pad, (p * S + row) * S + row + 1);
+  });
+  return {
+    ids: { data: ids, shape: [P * S] },
+    rotary: rotaryInputs(positionTables(decoder, axes), [P, 1, S, decoder.headDim]),
+    bias: { data: bias, shape: [P, 1, S, S] },
+  };
+}
+
+/**
+ * Slots of image tokens and the feature rows that replace them. `starts[p][i]` is the first feature row of image i of prompt p.
+ */
+export function featureInputs(
+  prompts: readonly Prompt[],
+  length: number,
+  imageTokenId: number,
+  starts: readonly (readonly number[])[],
+): FeatureInputs {
+  const rows = new Int32Array(prompts.length * length);
+  const mask = new Float32Array(prompts.length * length);
+  prompts.forEach((prompt, p) => {
+    const order = prompt.images.flatMap((image, i) =>
+      Array.from({ length: image.tokens }, (_, k) => (starts[p]?.[i] as number) + k),
+    );
+    const first = p * length + length - prompt.ids.length;
+    let next = 0;
+    prompt.ids.forEach((id, at) => {
+      if (id !== imageTokenId || next >= order.length) return;
+      rows[first + at] = order[next++] as number;
+      mask[first + at] = 1;
+    });
+  });
+  return { rows: { data: rows, shape: [rows.length] }, mask: { data: mask, shape: [mask.length, 1] } };
+}
+
+/** Rotary tables of T answer tokens from step `first` after each prompt, `[P, 1, T, headDim]`. */
+export function answerRotary(
+  decoder: DecoderConfig,
+  prompts: readonly Prompt[],
+  first: number,
+  length: number,
+): PromptInputs["rotary"] {
+  const axis = new Int32Array(prompts.length * length);
+  prompts.forEach((prompt, p) => {
+    for (let t = 0; t < length; t++) axis[p * length + t] = prompt.positions.next + first + t;
+  });
+  return rotaryInputs(positionTables(decoder, [axis, axis, axis]), [
+    prompts.length,
+    1,
+    length,
+    decoder.headDim,
+  ]);
+}
+
+/** Which of S prompt slots and T own tokens each of T answer tokens sees: `[P, 1, T, S + T]`. */
+export function answerBias(prompts: readonly Prompt[], slots: number, length: number): HostTensor {
+  const [P, S, T] = [prompts.length, slots, length];
+  const bias = new Float32Array(P * T * (S + T)).fill(HIDDEN);
+  prompts.forEach((prompt, p) => {
+    for (let t = 0; t < T; t++) {
+      const row = (p * T + t) * (S + T);
+      bias.fill(0, row + S - prompt.ids.length, row + S + t + 1);
+    }
+  });
+  return { data: bias, shape: [P, 1, T, S + T] };
+}
