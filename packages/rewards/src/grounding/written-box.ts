@@ -1,0 +1,20 @@
+import { isBox, type Box, type RewardInput } from "@vlmr1/core";
+import { readBoxes } from "../read/boxes.ts";
+import { boxConverter, type FrameReading } from "../read/in-pixels.ts";
+import { readAnswer, type Which } from "../read/spans.ts";
+
+/** How the one box of an answer is found. */
+export interface BoxReading extends FrameReading {
+  /** Which `<answer>` counts when there are several. Default `last`. */
+  readonly answer?: Which;
+  /** Which box of that answer counts when there are several. Default `first`. */
+  readonly box?: Which;
+}
+
+/** The box that a completion answers with, in pixels; undefined when there is none or its corners are in the wrong order. */
+export function writtenBox(input: RewardInput, reading: BoxReading): Box | undefined {
+  const boxes = readBoxes(readAnswer(input.completion, reading.answer));
+  const written = reading.box === "last" ? boxes.at(-1) : boxes[0];
+  if (!written || !isBox(written)) return undefined;
+  return boxConverter(input.sample, reading)(written);
+}

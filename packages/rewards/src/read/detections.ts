@@ -1,0 +1,84 @@
+import type { WrittenBox } from "./boxes.ts";
+import { readBoxes } from "./boxes.ts";
+import { readJson } from "./json.ts";
+import { readTaggedDetections } from "./tagged-detections.ts";
+
+/** One object that a model claims to see, in the frame that the model writes in. */
+export interface Detection {
+  readonly box: WrittenBox;
+  /** As written; empty when the model gave none. */
+  readonly label: string;
+  /** As written, when the model gave one. */
+  readonly confidence?: number;
+}
+
+const boxKeys = new Set(["bbox_2d", "bbox", "box", "position", "bounding_box", "boundingbox"]);
+const labelKeys = new Set(["label", "category", "category_name", "class", "name", "object"]);
+const confidenceKeys = new Set(["confidence", "score"]);
+
+/**
+ * The labelled boxes of an answer, in order: JSON objects with a box under `bbox_2d`, `bbox`, `box` or `position` (any case), fenced or
+ * bare, repaired when broken; else Qwen's `<|object_ref_start|>` and `<ref>` tokens; else boxes in free text, without labels.
+ */
+export function readDetections(text: string): Detection[] {
+  const found: Detection[] = [];
+  for (const value of readJson(text)) collect(value, found, 0);
+  if (found.length > 0) return found;
+  const tagged = readTaggedDetections(text);
+  return tagged.length > 0 ? tagged : readBoxes(text).map((box) => ({ box, label: "" }));
+}
+
+/** Objects nested deeper than this are not looked at: no answer needs more, and the stack stays small. */
+const deepest = 64;
+
+function collect(value: unknown, found: Detection[], depth: number): void {
+  if (typeof value !== "object" || value === null || depth > deepest) return;
+  if (Array.isArray(value)) {
+    for (const item of value) collect(item, found, depth + 1);
+    return;
+  }
+  const detection = detectionOf(value as Record<string, unknown>);
+  if (detection) found.push(detection);
+  else for (const item of Object.values(value)) collect(item, found, depth + 1);
+}
+
+function detectionOf(record: Record<string, unknown>): Detection | undefined {
+  let box: WrittenBox | undefined;
+  let label = "";
+  let confidence: number | undefined;
+  for (const [key, value] of Object.entries(record)) {
+    const name = key.toLowerCase();
+    if (boxKeys.has(name)) box ??= writtenBox(value);
+    else if (labelKeys.has(name) && (typeof value === "string" || typeof value === "number")) label = String(value);
+    else if (confidenceKeys.has(name)) confidence = finite(value) ?? confidence;
+  }
+  box ??= cornersOf(record);
+  if (!box) return undefined;
+  return confidence === undefined ? { box, label } : { box, label, confidence };
+}
+
+/** A box value: four numbers, two corners, an object with x1, y1, x2, y2, or any of these as text. */
+function writtenBox(value: unknown): WrittenBox | undefined {
+  if (typeof value === "string") return readBoxes(value)[0];
+  if (!Array.isArray(value)) {
+    return typeof value === "object" && value !== null ? cornersOf(value as Record<string, unknown>) : undefined;
+  }
+  if (value.length === 1) return writtenBox(value[0]);
+  const numbers = (value.length === 2 ? value.flat() : value).map(finite);
+  return numbers.length === 4 && numbers.every((number) => number !== undefined)
+    ? (numbers as unknown as WrittenBox)
+    : undefined;
+}
+
+function cornersOf(record: Record<string, unknown>): WrittenBox | undefined {
+  const corners = ["x1", "y1", "x2", "y2"].map((name) => finite(record[name]));
+  return corners.every((corner) => corner !== undefined) ? (corners as unknown as WrittenBox) : undefined;
+}
+
+/** Numbers beyond this are noise, not coordinates. */
+const largest = 1e9;
+
+function finite(value: unknown): number | undefined {
+  const number = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
+  return typeof number === "number" && Math.abs(number) <= largest ? number : undefined;
+}
