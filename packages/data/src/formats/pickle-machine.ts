@@ -24,7 +24,9 @@ export interface PickleMachine {
   position: number;
   readonly stack: PickleValue[];
   readonly marks: number[];
-  readonly memo: Map<number, PickleValue>;
+  /** Remembered values; a hole is `undefined`. Indices far past the end, which no pickler writes, are in `distantMemo`. */
+  readonly memo: (PickleValue | undefined)[];
+  readonly distantMemo: Map<number, PickleValue>;
   finished: boolean;
 }
 
@@ -37,9 +39,14 @@ export function pickleError(machine: PickleMachine, problem: string): VlmR1Error
   });
 }
 
+/** How much of the stack lies below the last mark. (Reading `marks[-1]` of an empty array is correct and very slow.) */
+function floor({ marks }: PickleMachine): number {
+  return marks.length === 0 ? 0 : marks[marks.length - 1]!;
+}
+
 /** Takes the top value of the stack. @throws VlmR1Error when there is none. */
 export function popValue(machine: PickleMachine): PickleValue {
-  if (machine.stack.length <= (machine.marks.at(-1) ?? 0)) {
+  if (machine.stack.length <= floor(machine)) {
     throw pickleError(machine, "an opcode takes a value from an empty stack; the file is damaged");
   }
   return machine.stack.pop() as PickleValue;
@@ -47,10 +54,10 @@ export function popValue(machine: PickleMachine): PickleValue {
 
 /** The top value of the stack, left where it is. @throws VlmR1Error when there is none. */
 export function topValue(machine: PickleMachine): PickleValue {
-  if (machine.stack.length <= (machine.marks.at(-1) ?? 0)) {
+  if (machine.stack.length <= floor(machine)) {
     throw pickleError(machine, "an opcode needs a value on the stack; the file is damaged");
   }
-  return machine.stack.at(-1) as PickleValue;
+  return machine.stack[machine.stack.length - 1] as PickleValue;
 }
 
 /** Takes every value above the last mark, and the mark. @throws VlmR1Error when there is no mark. */
@@ -58,7 +65,9 @@ export function popToMark(machine: PickleMachine): PickleValue[] {
   const mark = machine.marks.pop();
   if (mark === undefined)
     throw pickleError(machine, "an opcode looks for a MARK that was never set; the file is damaged");
-  return machine.stack.splice(mark);
+  const values = machine.stack.slice(mark);
+  machine.stack.length = mark;
+  return values;
 }
 
 /** Moves over `count` bytes and returns where they begin. @throws VlmR1Error when the file is shorter. */
@@ -74,12 +83,22 @@ export function take(machine: PickleMachine, count: number): number {
   return start;
 }
 
-/** The text up to the next line feed, which is consumed; protocol 0 writes its arguments as lines. */
+/** Moves past the next line feed and returns where the line's text ends; protocol 0 writes its arguments as lines. */
+export function lineEnd(machine: PickleMachine): number {
+  const { bytes, position: start } = machine;
+  let end = start;
+  while (bytes[end] !== 0x0a) {
+    if (end >= bytes.length) {
+      throw pickleError(machine, "a line of text should follow and never ends; the file is cut off");
+    }
+    end++;
+  }
+  machine.position = end + 1;
+  return end > start && bytes[end - 1] === 0x0d ? end - 1 : end;
+}
+
+/** The text up to the next line feed, which is consumed. */
 export function takeLine(machine: PickleMachine): string {
   const start = machine.position;
-  const end = machine.bytes.indexOf(0x0a, start);
-  if (end < 0) throw pickleError(machine, "a line of text should follow and never ends; the file is cut off");
-  machine.position = end + 1;
-  const last = machine.bytes[end - 1] === 0x0d && end > start ? end - 1 : end;
-  return machine.bytes.toString("latin1", start, last);
+  return machine.bytes.toString("latin1", start, lineEnd(machine));
 }

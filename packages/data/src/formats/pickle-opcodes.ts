@@ -12,9 +12,12 @@ import {
   decodePython2Bytes,
   parsePythonFloat,
   parsePythonInteger,
-  parsePythonString,
   parseRawUnicode,
+  takeIndex,
+  takeInteger,
+  takeString,
 } from "./pickle-text.ts";
+import { decodeUtf8 } from "./utf8.ts";
 
 type Opcode = (machine: PickleMachine) => void;
 
@@ -38,7 +41,7 @@ export const PLAIN_OPCODES: readonly (Opcode | undefined)[] = table({
   0x89: ({ stack }) => void stack.push(false), // NEWFALSE
 
   // Numbers
-  0x49: (machine) => void machine.stack.push(parsePythonInteger(machine, takeLine(machine))), // INT
+  0x49: (machine) => void machine.stack.push(takeInteger(machine)), // INT
   0x4c: (machine) =>
     void machine.stack.push(parsePythonInteger(machine, takeLine(machine).replace(/L$/, ""))), // LONG
   0x46: (machine) => void machine.stack.push(parsePythonFloat(machine, takeLine(machine))), // FLOAT
@@ -50,7 +53,7 @@ export const PLAIN_OPCODES: readonly (Opcode | undefined)[] = table({
   0x8b: (machine) => pushLong(machine, machine.bytes.readInt32LE(take(machine, 4))), // LONG4
 
   // Text and bytes
-  0x53: (machine) => void machine.stack.push(parsePythonString(machine, takeLine(machine))), // STRING
+  0x53: (machine) => void machine.stack.push(takeString(machine)), // STRING
   0x56: (machine) => void machine.stack.push(parseRawUnicode(machine, takeLine(machine))), // UNICODE
   0x55: (machine) => pushPython2String(machine, machine.bytes[take(machine, 1)]!), // SHORT_BINSTRING
   0x54: (machine) => pushPython2String(machine, machine.bytes.readInt32LE(take(machine, 4))), // BINSTRING
@@ -83,11 +86,11 @@ export const PLAIN_OPCODES: readonly (Opcode | undefined)[] = table({
   0x91: (machine) => void machine.stack.push(new Set(popToMark(machine))), // FROZENSET
 
   // Memory
-  0x70: (machine) => remember(machine, parseIndex(machine)), // PUT
+  0x70: (machine) => remember(machine, takeIndex(machine)), // PUT
   0x71: (machine) => remember(machine, machine.bytes[take(machine, 1)]!), // BINPUT
   0x72: (machine) => remember(machine, machine.bytes.readUInt32LE(take(machine, 4))), // LONG_BINPUT
-  0x94: (machine) => remember(machine, machine.memo.size), // MEMOIZE
-  0x67: (machine) => recall(machine, parseIndex(machine)), // GET
+  0x94: (machine) => remember(machine, machine.memo.length + machine.distantMemo.size), // MEMOIZE
+  0x67: (machine) => recall(machine, takeIndex(machine)), // GET
   0x68: (machine) => recall(machine, machine.bytes[take(machine, 1)]!), // BINGET
   0x6a: (machine) => recall(machine, machine.bytes.readUInt32LE(take(machine, 4))), // LONG_BINGET
 });
@@ -102,7 +105,8 @@ function checkProtocol(machine: PickleMachine): void {
 }
 
 function popOrMark(machine: PickleMachine): void {
-  if (machine.marks.length > 0 && machine.marks.at(-1) === machine.stack.length) machine.marks.pop();
+  if (machine.marks.length > 0 && machine.marks[machine.marks.length - 1] === machine.stack.length)
+    machine.marks.pop();
   else popValue(machine);
 }
 
@@ -125,13 +129,16 @@ function pushLong(machine: PickleMachine, size: number): void {
 
 function pushText(machine: PickleMachine, length: number): void {
   const start = take(machine, length);
-  machine.stack.push(machine.bytes.toString("utf8", start, machine.position));
+  const text = decodeUtf8(machine.bytes, start, machine.position);
+  if (text === undefined)
+    throw pickleError(machine, `${length} bytes of text are not UTF-8; the file is damaged`);
+  machine.stack.push(text);
 }
 
 function pushPython2String(machine: PickleMachine, length: number): void {
   if (length < 0) throw pickleError(machine, `a string of ${length} bytes; the file is damaged`);
   const start = take(machine, length);
-  machine.stack.push(decodePython2Bytes(machine.bytes.subarray(start, machine.position)));
+  machine.stack.push(decodePython2Bytes(machine.bytes, start, machine.position));
 }
 
 function pushBytes(machine: PickleMachine, length: number): void {
@@ -180,20 +187,24 @@ function addItems(machine: PickleMachine): void {
   for (const item of items) set.add(item);
 }
 
-function parseIndex(machine: PickleMachine): number {
-  const line = takeLine(machine);
-  if (!/^\d{1,10}$/.test(line))
-    throw pickleError(machine, `a memo index should be a number, found ${JSON.stringify(line.slice(0, 40))}`);
-  return Number(line);
-}
+const FURTHEST_HOLE = 1024;
 
 function remember(machine: PickleMachine, index: number): void {
-  machine.memo.set(index, topValue(machine));
+  const { memo } = machine;
+  const value = topValue(machine);
+  if (index === memo.length) memo.push(value);
+  else if (index < memo.length) memo[index] = value;
+  else if (index > memo.length + FURTHEST_HOLE) machine.distantMemo.set(index, value);
+  else {
+    while (memo.length < index) memo.push(machine.distantMemo.get(memo.length));
+    memo.push(value);
+  }
 }
 
 function recall(machine: PickleMachine, index: number): void {
-  const value = machine.memo.get(index);
-  if (value === undefined)
-    throw pickleError(machine, `memo ${index} is used before it is set; the file is damaged`);
-  machine.stack.push(value);
+  const value = machine.memo[index] ?? machine.distantMemo.get(index);
+  // A remembered None is null, which `??` passes over; only picklers that are not CPython's remember it.
+  if (value !== undefined) machine.stack.push(value);
+  else if (machine.memo[index] === null) machine.stack.push(null);
+  else throw pickleError(machine, `memo ${index} is used before it is set; the file is damaged`);
 }

@@ -20,7 +20,8 @@ export function readPickle(bytes: Uint8Array, name = "pickle"): PickleValue {
     position: 0,
     stack: [],
     marks: [],
-    memo: new Map(),
+    memo: [],
+    distantMemo: new Map(),
     finished: false,
   };
   while (!machine.finished) {

@@ -1,5 +1,6 @@
-import { Buffer, isUtf8 } from "node:buffer";
-import { type PickleMachine, pickleError } from "./pickle-machine.ts";
+import { Buffer } from "node:buffer";
+import { type PickleMachine, lineEnd, pickleError, takeLine } from "./pickle-machine.ts";
+import { decodeUtf8 } from "./utf8.ts";
 
 const INTEGER = /^[+-]?\d+$/;
 const LONGEST_NUMBER = 1000;
@@ -27,16 +28,58 @@ export function parsePythonFloat(machine: PickleMachine, line: string): number {
   return value;
 }
 
-/** Reads the argument of STRING: a Python string literal in single or double quotes. */
-export function parsePythonString(machine: PickleMachine, line: string): string {
-  const quote = line[0];
-  if (line.length < 2 || (quote !== "'" && quote !== '"') || line.at(-1) !== quote) {
-    throw pickleError(machine, `a quoted string should follow, found ${JSON.stringify(line.slice(0, 40))}`);
+/** Reads the argument of INT. Plain digits, which is nearly all of them, are read without making a string. */
+export function takeInteger(machine: PickleMachine): number | bigint | boolean {
+  const { bytes, position: start } = machine;
+  let value = 0;
+  for (let position = start; position < start + 15; position++) {
+    const digit = (bytes[position] ?? 0) - 0x30;
+    if (digit >= 0 && digit <= 9) value = value * 10 + digit;
+    else if (bytes[position] === 0x0a && position > start && bytes[start] !== 0x30) {
+      machine.position = position + 1;
+      return value;
+    } else break;
   }
-  const bytes = line
-    .slice(1, -1)
-    .replace(/\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|[^x0-7])/g, (_, escape: string) => unescapeByte(escape));
-  return decodePython2Bytes(Buffer.from(bytes, "latin1"));
+  return parsePythonInteger(machine, takeLine(machine));
+}
+
+/** A memo index in decimal digits up to the line's end, read without making a string: protocol 0 has millions of them. */
+export function takeIndex(machine: PickleMachine): number {
+  const { bytes } = machine;
+  let index = 0;
+  for (let position = machine.position; position < machine.position + 11; position++) {
+    const digit = (bytes[position] ?? 0) - 0x30;
+    if (digit >= 0 && digit <= 9) {
+      index = index * 10 + digit;
+    } else if (position > machine.position && bytes[position] === 0x0a) {
+      machine.position = position + 1;
+      return index;
+    } else break;
+  }
+  throw pickleError(machine, "a memo index of 1 to 10 digits should follow; the file is damaged or cut off");
+}
+
+/** Reads the argument of STRING: a Python string literal in single or double quotes. */
+export function takeString(machine: PickleMachine): string {
+  const { bytes, position: start } = machine;
+  const quote = bytes[start];
+  const last = lineEnd(machine) - 1;
+  if (last <= start || (quote !== 0x27 && quote !== 0x22) || bytes[last] !== quote) {
+    const found = JSON.stringify(bytes.toString("latin1", start, Math.min(last + 1, start + 40)));
+    throw pickleError(machine, `a quoted string should follow, found ${found}`);
+  }
+  for (let position = start + 1; position < last; position++) {
+    const byte = bytes[position]!;
+    if (byte === 0x5c || byte >= 0x80) return unescapeString(bytes.toString("latin1", start + 1, last));
+  }
+  return bytes.toString("latin1", start + 1, last);
+}
+
+function unescapeString(text: string): string {
+  const plain = text.replace(/\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|[^x0-7])/g, (_, escape: string) =>
+    unescapeByte(escape),
+  );
+  return decodePython2Bytes(Buffer.from(plain, "latin1"));
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -70,6 +113,6 @@ export function parseRawUnicode(machine: PickleMachine, line: string): string {
 }
 
 /** Decodes a Python 2 `str`, which is bytes of unknown encoding: UTF-8 when it is valid UTF-8, else Latin-1. */
-export function decodePython2Bytes(bytes: Buffer): string {
-  return isUtf8(bytes) ? bytes.toString("utf8") : bytes.toString("latin1");
+export function decodePython2Bytes(bytes: Buffer, start = 0, end = bytes.length): string {
+  return decodeUtf8(bytes, start, end) ?? bytes.toString("latin1", start, end);
 }

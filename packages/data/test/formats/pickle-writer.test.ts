@@ -67,7 +67,9 @@ test("writes lists and dicts of more than one batch", () => {
 });
 
 test("the bytes are those that CPython 3.11 was seen to load", () => {
-  expect(createHash("sha256").update(writePickle(refs)).digest("hex")).toMatchInlineSnapshot(`"d9f186624cd0df7b37b7515270ea809f0c4bc6bc6d8e4ce53adb08f8ddd4d2af"`);
+  expect(createHash("sha256").update(writePickle(refs)).digest("hex")).toMatchInlineSnapshot(
+    `"d9f186624cd0df7b37b7515270ea809f0c4bc6bc6d8e4ce53adb08f8ddd4d2af"`,
+  );
 });
 
 test("writes a string that occurs twice once", () => {
