@@ -1,0 +1,55 @@
+import { readFileSync } from "node:fs";
+import { VlmR1Error } from "@vlmr1/core";
+import { Command, CommanderError } from "commander";
+import { processTerminal, type Terminal } from "./terminal.ts";
+
+/** Adds one command to the program. Implementations are imported when they run, so that `--help` answers at once. */
+export type AddCommand = (program: Command, terminal: () => Terminal) => void;
+
+/** 0 done, 1 failure, 2 the command line or configuration is wrong, 130 interrupted. */
+type ExitCode = 0 | 1 | 2 | 130;
+
+/** Parses and runs one command line. Never throws: what goes wrong is told on standard error, and in JSON under `--json`. */
+export async function runCommandLine(args: readonly string[]): Promise<ExitCode> {
+  const program = await buildProgram();
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    return report(error, args.includes("--json"), args.includes("--verbose"));
+  }
+}
+
+async function buildProgram(): Promise<Command> {
+  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+  const program = new Command("vlmr1")
+    .description("Teach a vision-language model to see, with rules as rewards.")
+    .version(version)
+    .option("--json", "put the result on standard output as one line of JSON, everything else on standard error")
+    .option("--quiet", "say nothing but the result")
+    .option("--verbose", "show where an error came from")
+    .showHelpAfterError("(vlmr1 --help lists the commands, vlmr1 COMMAND --help its options)")
+    .exitOverride();
+  const terminal = (): Terminal => processTerminal(program.opts());
+  const { commands } = await import("./commands/index.ts");
+  for (const add of commands) add(program, terminal);
+  for (const command of program.commands) command.exitOverride();
+  return program;
+}
+
+function report(error: unknown, json: boolean, verbose: boolean): ExitCode {
+  const known = VlmR1Error.is(error);
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(known && !verbose ? `error: ${message}\n` : `error: ${stackOf(error)}\n`);
+  if (json) process.stdout.write(`${JSON.stringify({ error: { code: known ? error.code : "internal", message } })}\n`);
+  if (!known) return 1;
+  if (error.code === "aborted") return 130;
+  return error.code === "invalid-argument" ? 2 : 1;
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? "" : `\ncaused by: ${stackOf(error.cause)}`;
+  return `${error.stack ?? error.message}${cause}`;
+}

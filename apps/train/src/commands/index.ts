@@ -1,0 +1,5 @@
+import type { AddCommand } from "../command-line.ts";
+import { addReport } from "./report.ts";
+
+/** Every command, in the order in which `--help` lists them. */
+export const commands: readonly AddCommand[] = [addReport];
