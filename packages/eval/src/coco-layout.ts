@@ -1,0 +1,100 @@
+import { VlmR1Error } from "@vlmr1/core";
+import type { AnnotationTable } from "./annotation-table.ts";
+import { stableOrderBy, stableOrderByScore } from "./coco-order.ts";
+import type { ResultTable } from "./result-table.ts";
+
+/** Truths and detections brought into the orders that matching and accumulation walk through. */
+export interface CocoLayout {
+  readonly imageCount: number;
+  /** Category ids, ascending; [undefined] when categories are merged. */
+  readonly categoryIds: readonly (number | undefined)[];
+  /** Truths by category, image, file order. Truths of unknown images or categories are left out. */
+  readonly truths: Int32Array;
+  /** Detections by category, image, descending score; ties in file order. */
+  readonly detections: Int32Array;
+  /** Detections by category and descending score; ties by image, then in file order. */
+  readonly ranking: Int32Array;
+  /** For every truth and detection of the tables, category index x imageCount + image index, or -1 when left out. */
+  readonly truthBuckets: Float64Array;
+  readonly detectionBuckets: Float64Array;
+  /** Detections whose category the annotations do not know: they count for nothing, as in pycocotools. */
+  readonly unknownCategory: number;
+}
+
+/**
+ * Sorts the tables by image id and category id.
+ *
+ * @throws VlmR1Error `invalid-data` when a detection is on an image that the annotations do not list.
+ */
+export function layOut(annotations: AnnotationTable, results: ResultTable, useCats: boolean): CocoLayout {
+  const images = indexById(annotations.images.keys());
+  const categories = indexById(annotations.categories.keys());
+  const imageCount = images.size;
+  const truth = indexed(annotations, images, categories);
+  const detection = indexed(results, images, categories);
+  refuseUnknownImages(annotations, results, detection.image);
+  const truthsByCategory = stableOrderBy(truth.category, categories.size, truth.known);
+  const detectionsByCategory = stableOrderBy(detection.category, categories.size, detection.known);
+  // Without categories, an image's objects still stand in the order of their categories.
+  const truthKeys = useCats ? truth.category : new Int32Array(annotations.length);
+  const detectionKeys = useCats ? detection.category : new Int32Array(results.length);
+  const keyCount = useCats ? categories.size : Math.min(1, categories.size);
+  const byImage = stableOrderBy(detection.image, imageCount, detectionsByCategory);
+  const byScore = stableOrderByScore(results.scores, byImage);
+  return {
+    imageCount,
+    categoryIds: useCats ? [...categories.keys()] : [undefined],
+    truths: stableOrderBy(truthKeys, keyCount, stableOrderBy(truth.image, imageCount, truthsByCategory)),
+    detections: stableOrderBy(detectionKeys, keyCount, stableOrderBy(detection.image, imageCount, byScore)),
+    ranking: stableOrderBy(detectionKeys, keyCount, byScore),
+    truthBuckets: bucketsOf(truthKeys, truth, imageCount),
+    detectionBuckets: bucketsOf(detectionKeys, detection, imageCount),
+    unknownCategory: results.length - detection.known.length,
+  };
+}
+
+/** Ids in ascending order, each with its place. */
+function indexById(ids: Iterable<number>): Map<number, number> {
+  return new Map([...ids].sort((a, b) => a - b).map((id, index) => [id, index]));
+}
+
+interface Indexed {
+  /** Index of image and category of every record, -1 when unknown. */
+  readonly image: Int32Array;
+  readonly category: Int32Array;
+  /** The records of which both are known, in file order. */
+  readonly known: Int32Array;
+}
+
+function indexed(
+  table: AnnotationTable | ResultTable,
+  images: ReadonlyMap<number, number>,
+  categories: ReadonlyMap<number, number>,
+): Indexed {
+  const image = new Int32Array(table.length);
+  const category = new Int32Array(table.length);
+  const known = new Int32Array(table.length);
+  let count = 0;
+  for (let i = 0; i < table.length; i++) {
+    image[i] = images.get(table.imageIds[i] as number) ?? -1;
+    category[i] = categories.get(table.categoryIds[i] as number) ?? -1;
+    if ((image[i] as number) >= 0 && (category[i] as number) >= 0) known[count++] = i;
+  }
+  return { image, category, known: known.slice(0, count) };
+}
+
+function bucketsOf(keys: Int32Array, { image, category }: Indexed, imageCount: number): Float64Array {
+  return Float64Array.from(keys, (key, i) =>
+    (image[i] as number) < 0 || (category[i] as number) < 0 ? -1 : key * imageCount + (image[i] as number),
+  );
+}
+
+function refuseUnknownImages(annotations: AnnotationTable, results: ResultTable, image: Int32Array): void {
+  const unknown = image.indexOf(-1);
+  if (unknown < 0) return;
+  throw new VlmR1Error(
+    "invalid-data",
+    `${results.source}: result ${unknown}: "image_id" ${results.imageIds[unknown]} is none of the ` +
+      `${annotations.images.size} images of ${annotations.source}. Evaluate against the annotations that the results were made for.`,
+  );
+}

@@ -1,0 +1,191 @@
+import type { AnnotationTable } from "./annotation-table.ts";
+import type { CocoLayout } from "./coco-layout.ts";
+import type { CocoOverlap } from "./coco-overlap.ts";
+
+/** What became of one detection at one threshold in one area range. */
+export const verdict = { wrong: 0, right: 1, ignored: 2 } as const;
+
+/** Inclusive bounds of an object's area in square pixels. */
+export type AreaRange = readonly [low: number, high: number];
+
+/** What matching depends on besides the data. */
+export interface MatchSettings {
+  readonly thresholds: readonly number[];
+  readonly areaRanges: readonly AreaRange[];
+  /** Detections of one image and category beyond this many, by score, are not looked at. */
+  readonly maxDetections: number;
+  /** Whether a detection matched to the annotation with id 0 counts as unmatched. */
+  readonly zeroIdUnmatched: boolean;
+}
+
+/** The verdicts on all detections. */
+export interface CocoMatches {
+  /** [detections, areas, thresholds] */
+  readonly verdicts: Uint8Array;
+  /** Place of each detection among those of its image and category, by score, from 0. */
+  readonly ranks: Int32Array;
+  /** [categories, areas]: truths that are to be found (neither crowd nor outside the area range). */
+  readonly truthCounts: Int32Array;
+}
+
+/** Matches detections to truths, image by image and category by category: `COCOeval.evaluateImg` of pycocotools. */
+export function matchDetections(
+  layout: CocoLayout,
+  annotations: AnnotationTable,
+  overlap: CocoOverlap,
+  settings: MatchSettings,
+): CocoMatches {
+  const { truths, detections, truthBuckets, detectionBuckets, imageCount } = layout;
+  const [areaCount, thresholdCount] = [settings.areaRanges.length, settings.thresholds.length];
+  const verdicts = new Uint8Array(overlap.areas.length * areaCount * thresholdCount);
+  const ranks = new Int32Array(overlap.areas.length);
+  const truthCounts = new Int32Array(layout.categoryIds.length * areaCount);
+  const judge = bucketJudge(annotations, overlap, settings, verdicts);
+  let [t, d] = [0, 0];
+  while (t < truths.length || d < detections.length) {
+    const bucket = Math.min(bucketAt(truths, t, truthBuckets), bucketAt(detections, d, detectionBuckets));
+    const [firstTruth, firstDetection] = [t, d];
+    while (bucketAt(truths, t, truthBuckets) === bucket) t++;
+    while (bucketAt(detections, d, detectionBuckets) === bucket) {
+      ranks[detections[d] as number] = d - firstDetection;
+      d++;
+    }
+    const inBucket = truths.subarray(firstTruth, t);
+    countTruths(annotations, inBucket, settings.areaRanges, truthCounts, Math.floor(bucket / imageCount));
+    const last = Math.min(d, firstDetection + settings.maxDetections);
+    judge(detections.subarray(firstDetection, last), inBucket);
+  }
+  return { verdicts, ranks, truthCounts };
+}
+
+function bucketAt(order: Int32Array, position: number, buckets: Float64Array): number {
+  return position < order.length ? (buckets[order[position] as number] as number) : Infinity;
+}
+
+function countTruths(
+  annotations: AnnotationTable,
+  truths: Int32Array,
+  areaRanges: readonly AreaRange[],
+  counts: Int32Array,
+  category: number,
+): void {
+  areaRanges.forEach((range, a) => {
+    const at = category * areaRanges.length + a;
+    for (const truth of truths) {
+      if (!isIgnored(annotations, truth, range)) counts[at] = (counts[at] as number) + 1;
+    }
+  });
+}
+
+/** pycocotools overwrites a truth's own `ignore` field by `iscrowd`; so does this. */
+function isIgnored({ crowd, areas }: AnnotationTable, truth: number, [low, high]: AreaRange): boolean {
+  const area = areas[truth] as number;
+  return crowd[truth] === 1 || area < low || area > high;
+}
+
+/** Judges the detections (by score) of one image and category against its truths, in all area ranges. */
+function bucketJudge(
+  annotations: AnnotationTable,
+  overlap: CocoOverlap,
+  settings: MatchSettings,
+  verdicts: Uint8Array,
+): (detections: Int32Array, truths: Int32Array) => void {
+  const { areaRanges, thresholds } = settings;
+  let matrix = new Float64Array(1024);
+  return (detections, truths) => {
+    if (detections.length === 0) return;
+    const size = detections.length * truths.length;
+    if (size > matrix.length) matrix = new Float64Array(2 * size);
+    if (size > 0) overlap.fill(detections, truths, matrix);
+    areaRanges.forEach((range, a) => {
+      judgeUnmatched(detections, overlap.areas, range, verdicts, a, areaRanges.length, thresholds.length);
+      if (size > 0) judgeRange(detections, truths, range, a);
+    });
+  };
+
+  function judgeRange(detections: Int32Array, truths: Int32Array, range: AreaRange, a: number): void {
+    const columns = countedFirst(annotations, truths, range);
+    const taken = new Uint8Array(truths.length);
+    for (let t = 0; t < thresholds.length; t++) {
+      taken.fill(0);
+      for (let d = 0; d < detections.length; d++) {
+        const row = d * truths.length;
+        const column = bestTruth(matrix, row, columns, taken, Math.min(thresholds[t] as number, 1 - 1e-10));
+        if (column < 0) continue;
+        taken[column] = 1;
+        const detection = detections[d] as number;
+        const at = (detection * areaRanges.length + a) * thresholds.length + t;
+        if (columns.ignored[column] === 1) verdicts[at] = verdict.ignored;
+        else if (settings.zeroIdUnmatched && annotations.ids[truths[column] as number] === 0) continue;
+        else verdicts[at] = verdict.right;
+      }
+    }
+  }
+}
+
+/** An unmatched detection is wrong, or ignored when its own area is outside the range. */
+function judgeUnmatched(
+  detections: Int32Array,
+  areas: Float64Array,
+  [low, high]: AreaRange,
+  verdicts: Uint8Array,
+  a: number,
+  areaCount: number,
+  thresholdCount: number,
+): void {
+  for (let d = 0; d < detections.length; d++) {
+    const detection = detections[d] as number;
+    const area = areas[detection] as number;
+    if (area >= low && area <= high) continue;
+    const at = (detection * areaCount + a) * thresholdCount;
+    verdicts.fill(verdict.ignored, at, at + thresholdCount);
+  }
+}
+
+interface TruthColumns {
+  /** Columns of the overlap matrix: first the truths that count, then the ignored, each in file order. */
+  readonly order: Int32Array;
+  /** By column. */
+  readonly ignored: Uint8Array;
+  readonly crowd: Uint8Array;
+}
+
+function countedFirst(annotations: AnnotationTable, truths: Int32Array, range: AreaRange): TruthColumns {
+  const order = new Int32Array(truths.length);
+  const ignored = new Uint8Array(truths.length);
+  const crowd = new Uint8Array(truths.length);
+  let next = 0;
+  for (let g = 0; g < truths.length; g++) {
+    const truth = truths[g] as number;
+    crowd[g] = annotations.crowd[truth] as number;
+    ignored[g] = isIgnored(annotations, truth, range) ? 1 : 0;
+    if (ignored[g] === 0) order[next++] = g;
+  }
+  for (let g = 0; g < truths.length; g++) if (ignored[g] === 1) order[next++] = g;
+  return { order, ignored, crowd };
+}
+
+/**
+ * The truth with the greatest overlap of at least `threshold` that is still free, or -1. Among equals the last wins; a truth that
+ * counts goes before any ignored one; a crowd is never used up.
+ */
+function bestTruth(
+  matrix: Float64Array,
+  row: number,
+  { order, ignored, crowd }: TruthColumns,
+  taken: Uint8Array,
+  threshold: number,
+): number {
+  let best = -1;
+  let least = threshold;
+  for (let k = 0; k < order.length; k++) {
+    const column = order[k] as number;
+    if (taken[column] === 1 && crowd[column] === 0) continue;
+    if (best >= 0 && ignored[best] === 0 && ignored[column] === 1) break;
+    const overlap = matrix[row + column] as number;
+    if (overlap < least) continue;
+    least = overlap;
+    best = column;
+  }
+  return best;
+}
