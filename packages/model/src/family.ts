@@ -1,5 +1,5 @@
 import type * as tf from "@tensorflow/tfjs";
-import type { RgbImage } from "@vlmr1/core";
+import type { ImageSize, RgbImage } from "@vlmr1/core";
 
 /** A tensor in host memory, row-major. */
 export interface HostTensor {
@@ -10,17 +10,22 @@ export interface HostTensor {
 /** Parameters by their canonical name, which is the name that transformers (4.52 and later) saves. */
 export type Tensors = Readonly<Record<string, tf.Tensor>>;
 
-/** One image as the vision tower takes it. */
-export interface ProcessedImage {
-  /** Normalized pixels: patch rows `[patches, channels * time * patch * patch]` (Qwen) or tiles `[tiles, 3, side, side]`. */
-  readonly pixels: Float32Array;
+/** The sizes of one image inside a prompt: all that positions and placeholders depend on. */
+export interface ImageLayout {
+  /** Shape of its pixels as the tower takes them. */
   readonly shape: readonly number[];
   /** Qwen: frames, patch rows, patch columns. Tiled families: 1, tile rows, tile columns (0, 0 when not split). */
   readonly grid: readonly [number, number, number];
   /** How many features replace the placeholders of this image. */
   readonly tokens: number;
   /** Pixels of the image that the model sees, for boxes in the `resized` frame. */
-  readonly resized: { readonly width: number; readonly height: number };
+  readonly resized: ImageSize;
+}
+
+/** One image as the vision tower takes it. */
+export interface ProcessedImage extends ImageLayout {
+  /** Normalized pixels: patch rows `[patches, channels * time * patch * patch]` (Qwen) or tiles `[tiles, 3, side, side]`. */
+  readonly pixels: Float32Array;
   /** Tiled families: 1 where a pixel of `[tiles, side, side]` is real; absent when all are. */
   readonly mask?: Uint8Array;
 }
@@ -29,10 +34,12 @@ export interface ProcessedImage {
 export interface ImageProcessor {
   /** What stands for one image in the rendered chat template, for example `<|image_pad|>`. */
   readonly placeholder: string;
-  /** Resizes, normalizes and cuts one image. Throws `VlmR1Error` for sizes that the model cannot take. */
+  /** What `process` would make of an image of this size; allocates nothing. Throws `VlmR1Error` for sizes that the model cannot take. */
+  layout(size: ImageSize): ImageLayout;
+  /** Resizes, normalizes and cuts one image. Throws like `layout`. */
   process(image: RgbImage): ProcessedImage;
   /** The text that replaces the placeholder of this image. */
-  expand(image: ProcessedImage): string;
+  expand(image: ImageLayout): string;
 }
 
 /** A decoder in numbers: everything in which Llama, Qwen2 and Qwen3 text models differ. */
@@ -112,7 +119,7 @@ export interface Architecture {
   /** Every parameter in the order of the checkpoint: names and shapes. */
   readonly tensors: readonly TensorSpec[];
   /** Rotary positions of one unpadded prompt whose images are given in order. */
-  positions(ids: readonly number[], images: readonly ProcessedImage[]): Positions;
+  positions(ids: readonly number[], images: readonly ImageLayout[]): Positions;
 }
 
 /** Start of a checkpoint name and what it becomes; the first rule that matches wins. */

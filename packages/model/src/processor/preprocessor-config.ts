@@ -1,10 +1,7 @@
-import { VlmR1Error } from "@vlmr1/core";
+import { type ResizeFilter, VlmR1Error } from "@vlmr1/core";
 import { z } from "zod";
 import { positive } from "../config/parse-config.ts";
 import type { Normalization } from "./pixel-values.ts";
-
-/** Resampling filter, named as Pillow names it. */
-export type ResizeFilter = "bilinear" | "bicubic" | "lanczos";
 
 const triple = z.array(z.number().finite()).length(3);
 

@@ -1,7 +1,7 @@
 import { type ImageSize, type RgbImage, VlmR1Error, resizeImage } from "@vlmr1/core";
 import { z } from "zod";
 import { dimension, parseConfig } from "../config/parse-config.ts";
-import type { ImageProcessor, ProcessedImage } from "../family.ts";
+import type { ImageLayout, ImageProcessor, ProcessedImage } from "../family.ts";
 import { patchify } from "./patchify.ts";
 import { pixelLevels } from "./pixel-values.ts";
 import { imageFields, normalization, resizeFilter } from "./preprocessor-config.ts";
@@ -44,30 +44,37 @@ export interface PatchGeometry {
  */
 export function qwenProcessor(preprocessor: unknown, tower: PatchGeometry): ImageProcessor {
   const config = parseConfig(fields, preprocessor ?? {}, "preprocessor_config.json");
-  const layout = patchLayout(config, tower);
-  const factor = layout.patchSize * layout.mergeSize;
+  const geometry = patchGeometry(config, tower);
+  const factor = geometry.patchSize * geometry.mergeSize;
   const minPixels = config.min_pixels ?? config.size?.shortest_edge ?? DEFAULTS.minPixels;
   const maxPixels = config.max_pixels ?? config.size?.longest_edge ?? DEFAULTS.maxPixels;
   const filter = resizeFilter(config, DEFAULTS);
   const levels = pixelLevels(normalization(config, DEFAULTS));
   const target = (image: ImageSize): ImageSize =>
     (config.do_resize ?? true) ? smartResize(image, factor, minPixels, maxPixels) : unresized(image, factor);
-  const process = (image: RgbImage): ProcessedImage => {
+  const layout = (image: ImageSize): ImageLayout => {
     const size = target(image);
-    const pixels = patchify(resizeImage(image, size, filter), levels, layout);
-    const [rows, columns] = [size.height / layout.patchSize, size.width / layout.patchSize];
+    const [rows, columns] = [size.height / geometry.patchSize, size.width / geometry.patchSize];
     return {
-      pixels,
-      shape: [rows * columns, pixels.length / (rows * columns)],
+      shape: [rows * columns, 3 * geometry.temporalPatchSize * geometry.patchSize ** 2],
       grid: [1, rows, columns],
-      tokens: (rows * columns) / layout.mergeSize ** 2,
-      resized: { width: size.width, height: size.height },
+      tokens: (rows * columns) / geometry.mergeSize ** 2,
+      resized: size,
     };
   };
-  return { placeholder: "<|image_pad|>", process, expand: (image) => "<|image_pad|>".repeat(image.tokens) };
+  const process = (image: RgbImage): ProcessedImage => {
+    const planned = layout(image);
+    return { ...planned, pixels: patchify(resizeImage(image, planned.resized, filter), levels, geometry) };
+  };
+  return {
+    placeholder: "<|image_pad|>",
+    layout,
+    process,
+    expand: (image) => "<|image_pad|>".repeat(image.tokens),
+  };
 }
 
-function patchLayout(config: z.output<typeof fields>, tower: PatchGeometry): PatchGeometry {
+function patchGeometry(config: z.output<typeof fields>, tower: PatchGeometry): PatchGeometry {
   const pairs = [
     ["patch_size", config.patch_size, tower.patchSize],
     ["temporal_patch_size", config.temporal_patch_size, tower.temporalPatchSize],

@@ -3,6 +3,7 @@ import { multimodalPositions } from "../../positions/multimodal-positions.ts";
 import { mergedGrid } from "../../positions/patch-grid.ts";
 import { parseQwen3VlConfig } from "./config.ts";
 import { qwen3Decoder } from "./language.ts";
+import { qwen3VlProcessor } from "./processor.ts";
 import { qwen3VisionTower } from "./vision.ts";
 import { qwen3VlRenames, qwen3VlTensors } from "./weights.ts";
 
@@ -10,6 +11,7 @@ import { qwen3VlRenames, qwen3VlTensors } from "./weights.ts";
 export const qwen3Vl: Family = {
   modelTypes: ["qwen3_vl"],
   renames: qwen3VlRenames,
+  processor: qwen3VlProcessor,
   architecture: (json): Architecture => {
     const config = parseQwen3VlConfig(json);
     const merge = config.vision_config.spatial_merge_size;
