@@ -22,11 +22,16 @@ export async function runCommandLine(args: readonly string[]): Promise<ExitCode>
 }
 
 async function buildProgram(): Promise<Command> {
-  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
+  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
   const program = new Command("vlmr1")
     .description("Teach a vision-language model to see, with rules as rewards.")
     .version(version)
-    .option("--json", "put the result on standard output as one line of JSON, everything else on standard error")
+    .option(
+      "--json",
+      "put the result on standard output as one line of JSON, everything else on standard error",
+    )
     .option("--quiet", "say nothing but the result")
     .option("--verbose", "show where an error came from")
     .showHelpAfterError("(vlmr1 --help lists the commands, vlmr1 COMMAND --help its options)")
@@ -42,7 +47,10 @@ function report(error: unknown, json: boolean, verbose: boolean): ExitCode {
   const known = VlmR1Error.is(error);
   const message = error instanceof Error ? error.message : String(error);
   process.stderr.write(known && !verbose ? `error: ${message}\n` : `error: ${stackOf(error)}\n`);
-  if (json) process.stdout.write(`${JSON.stringify({ error: { code: known ? error.code : "internal", message } })}\n`);
+  if (json)
+    process.stdout.write(
+      `${JSON.stringify({ error: { code: known ? error.code : "internal", message } })}\n`,
+    );
   if (!known) return 1;
   if (error.code === "aborted") return 130;
   return error.code === "invalid-argument" ? 2 : 1;

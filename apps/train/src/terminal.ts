@@ -12,11 +12,18 @@ export interface Terminal {
 const silent: LineWriter = { write: () => true };
 
 /** The terminal of this process. */
-export function processTerminal({ json = false, quiet = false }: { json?: boolean; quiet?: boolean }): Terminal {
+export function processTerminal({
+  json = false,
+  quiet = false,
+}: {
+  json?: boolean;
+  quiet?: boolean;
+}): Terminal {
   const out = quiet ? silent : json ? process.stderr : process.stdout;
   return {
     out,
     json,
-    result: (value, text) => void (json ? process.stdout.write(`${JSON.stringify(value)}\n`) : process.stdout.write(`${text}\n`)),
+    result: (value, text) =>
+      void (json ? process.stdout.write(`${JSON.stringify(value)}\n`) : process.stdout.write(`${text}\n`)),
   };
 }

@@ -19,7 +19,10 @@ export interface ConfigSources {
  *
  * @throws VlmR1Error `invalid-argument` naming the key, its value and what is allowed; unknown keys are errors.
  */
-export function readConfig<Schema extends z.ZodType>(schema: Schema, sources: ConfigSources): z.output<Schema> {
+export function readConfig<Schema extends z.ZodType>(
+  schema: Schema,
+  sources: ConfigSources,
+): z.output<Schema> {
   const tree: Tree = structuredClone(sources.preset ?? {});
   if (sources.file !== undefined) merge(tree, readFile(sources.file));
   const leaves = schemaLeaves(schema);
@@ -32,7 +35,8 @@ export function readConfig<Schema extends z.ZodType>(schema: Schema, sources: Co
   if (parsed.success) return parsed.data;
   const origin = sources.file === undefined ? "The options" : `The options (with ${sources.file})`;
   const problems = parsed.error.issues.map(
-    ({ path, message, input }) => `  ${path.join(".") || "(top level)"}: ${message}${input === undefined ? "" : `, got ${JSON.stringify(input)}`}`,
+    ({ path, message, input }) =>
+      `  ${path.join(".") || "(top level)"}: ${message}${input === undefined ? "" : `, got ${JSON.stringify(input)}`}`,
   );
   throw new VlmR1Error("invalid-argument", `${origin} are not valid:\n${problems.join("\n")}`);
 }
@@ -54,12 +58,15 @@ function readFile(path: string): Tree {
 
 function applySetting(tree: Tree, setting: string, leaves: readonly SchemaLeaf[]): void {
   const equals = setting.indexOf("=");
-  if (equals < 1) throw new VlmR1Error("invalid-argument", `--set takes key=value, got ${JSON.stringify(setting)}.`);
+  if (equals < 1)
+    throw new VlmR1Error("invalid-argument", `--set takes key=value, got ${JSON.stringify(setting)}.`);
   const key = setting.slice(0, equals);
   const leaf = leaves.find(({ path }) => path.join(".") === key || path.at(-1) === key);
   const record = leaves.find(({ path, kind }) => kind === "record" && key.startsWith(`${path.join(".")}.`));
   if (!leaf && !record) {
-    const near = leaves.map(({ path }) => path.join(".")).filter((path) => path.toLowerCase().includes(key.toLowerCase()));
+    const near = leaves
+      .map(({ path }) => path.join("."))
+      .filter((path) => path.toLowerCase().includes(key.toLowerCase()));
     const hint = near.length > 0 ? ` Did you mean ${near.slice(0, 3).join(", ")}?` : "";
     throw new VlmR1Error("invalid-argument", `--set ${key}: there is no such option.${hint}`);
   }

@@ -30,7 +30,9 @@ export function schemaLeaves(schema: z.ZodType): readonly SchemaLeaf[] {
 
 function leavesOf(schema: JsonSchema, path: readonly string[]): SchemaLeaf[] {
   if (schema.properties) {
-    return Object.entries(schema.properties).flatMap(([name, property]) => leavesOf(property, [...path, name]));
+    return Object.entries(schema.properties).flatMap(([name, property]) =>
+      leavesOf(property, [...path, name]),
+    );
   }
   const name = path.at(-1) as string;
   return [

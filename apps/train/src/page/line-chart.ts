@@ -32,19 +32,26 @@ export function lineChart(title: string, series: readonly Series[]): Html {
   const y = (value: number): number =>
     height - margin.bottom - ((value - low) / (high - low)) * (height - margin.top - margin.bottom);
   const path = (points: Series["points"]): string =>
-    points.map(([step, value], i) => `${i === 0 ? "M" : "L"}${x(step).toFixed(1)} ${y(value).toFixed(1)}`).join("");
+    points
+      .map(([step, value], i) => `${i === 0 ? "M" : "L"}${x(step).toFixed(1)} ${y(value).toFixed(1)}`)
+      .join("");
   const smoothed = drawn.map((line) => ({ ...line, points: smooth(line.points) }));
   const latest = smoothed.map(
-    ({ name, color, points }) => html`<span style="color:${color}">${drawn.length > 1 ? `${name} ` : ""}${label(points.at(-1)?.[1] ?? 0)}</span> `,
+    ({ name, color, points }) =>
+      html`<span style="color:${color}"
+        >${drawn.length > 1 ? `${name} ` : ""}${label(points.at(-1)?.[1] ?? 0)}</span
+      > `,
   );
   return html`<figure class="chart">
-<figcaption><strong>${title}</strong><span>${latest}</span></figcaption>
-<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${title} by training step">
-${ticks.map((tick) => html`<line class="grid" x1="${margin.left}" x2="${width - margin.right}" y1="${y(tick).toFixed(1)}" y2="${y(tick).toFixed(1)}"/><text x="${margin.left - 6}" y="${(y(tick) + 3.5).toFixed(1)}" text-anchor="end">${label(tick)}</text>`)}
-<text x="${margin.left}" y="${height - 4}">${first}</text><text x="${width - margin.right}" y="${height - 4}" text-anchor="end">step ${last}</text>
-${drawn.map(({ color, points }) => html`<path class="raw" stroke="${color}" d="${path(thinned(points))}"/>`)}
-${smoothed.map(({ color, points }) => html`<path class="curve" stroke="${color}" d="${path(thinned(points))}"/>`)}
-</svg></figure>`;
+    <figcaption><strong>${title}</strong><span>${latest}</span></figcaption>
+    <svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${title} by training step">
+      ${ticks.map((tick) => html`<line class="grid" x1="${margin.left}" x2="${width - margin.right}" y1="${y(tick).toFixed(1)}" y2="${y(tick).toFixed(1)}" /><text x="${margin.left - 6}" y="${(y(tick) + 3.5).toFixed(1)}" text-anchor="end">${label(tick)}</text>`)}
+      <text x="${margin.left}" y="${height - 4}">${first}</text>
+      <text x="${width - margin.right}" y="${height - 4}" text-anchor="end">step ${last}</text>
+      ${drawn.map(({ color, points }) => html`<path class="raw" stroke="${color}" d="${path(thinned(points))}" />`)}
+      ${smoothed.map(({ color, points }) => html`<path class="curve" stroke="${color}" d="${path(thinned(points))}" />`)}
+    </svg>
+  </figure>`;
 }
 
 /** Exponential moving average with bias correction, so that the first points are not pulled to zero. */

@@ -10,13 +10,19 @@ export function liveParts(events: readonly RunEvent[]): Readonly<Record<string, 
   const answers = eventsOf(events, "answers").at(-1);
   const end = eventsOf(events, "end").at(-1);
   const progress = last
-    ? html`<progress max="${last.steps}" value="${last.step + 1}"></progress><p class="soft">Step ${last.step + 1} of ${last.steps}, ${duration(last.seconds)}${end && html`, <strong>${end.outcome}</strong>`}</p>`
+    ? html`<progress max="${last.steps}" value="${last.step + 1}"></progress>
+        <p class="soft">
+          Step ${last.step + 1} of ${last.steps},
+          ${duration(last.seconds)}${end && html`, <strong>${end.outcome}</strong>`}
+        </p>`
     : html`<p class="soft">Waiting for the first step …</p>`;
   return {
     progress: progress.html,
     curves: curves(events).html,
     answers: answers
-      ? html`<h2>Step ${answers.step}: the pictures and the answers</h2>${answerLegend}<div class="pictures">${answers.groups.slice(0, 8).map(answerGroup)}</div>`.html
+      ? html`<h2>Step ${answers.step}: the pictures and the answers</h2>
+          ${answerLegend}
+          <div class="pictures">${answers.groups.slice(0, 8).map(answerGroup)}</div>`.html
       : "",
   };
 }
@@ -25,11 +31,24 @@ export function liveParts(events: readonly RunEvent[]): Readonly<Record<string, 
 export function livePage(title: string, events: readonly RunEvent[]): string {
   const parts = liveParts(events);
   return html`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title><style>${trusted(style)}</style></head><body><main>
-<h1>${title}</h1>${Object.entries(parts).map(([id, content]) => html`<section id="${id}">${trusted(content)}</section>`)}
-<p class="soft small" id="connection"></p></main>
-<script>${trusted(`
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <link rel="icon" href="data:," />
+        <title>${title}</title>
+        <style>
+          ${trusted(style)}
+        </style>
+      </head>
+      <body>
+        <main>
+          <h1>${title}</h1>
+          ${Object.entries(parts).map(([id, content]) => html`<section id="${id}">${trusted(content)}</section>`)}
+          <p class="soft small" id="connection"></p>
+        </main>
+        <script>
+          ${trusted(`
 const source = new EventSource("/events");
 const connection = document.getElementById("connection");
 source.onopen = () => { connection.textContent = ""; };
@@ -40,5 +59,8 @@ source.onmessage = ({ data }) => {
   }
 };
 source.onerror = () => { connection.textContent = "The run is not answering: it has ended, or this page lost it. The report is in its folder."; };
-`)}</script></body></html>`.html;
+`)};
+        </script>
+      </body>
+    </html>`.html;
 }

@@ -25,7 +25,7 @@ figure { margin: 0; } .chart { background: var(--card); border: 1px solid var(--
 .chart figcaption { display: flex; justify-content: space-between; gap: 1rem; font-size: .88rem; }
 .chart .grid { stroke: var(--line); stroke-width: 1; } .chart .raw { fill: none; stroke-width: 1; opacity: .28; }
 .chart .curve { fill: none; stroke-width: 2; stroke-linejoin: round; } .chart text { fill: var(--soft); font-size: 11px; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 12.5rem), 1fr)); gap: 1rem; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 10rem), 1fr)); gap: .8rem; }
 .picture { background: var(--card); border: 1px solid var(--line); border-radius: 10px; overflow: hidden; }
 .picture svg { display: block; width: 100%; height: auto; background: #888; } .picture image { image-rendering: pixelated; }
 .picture figcaption { padding: .55rem .7rem .65rem; font-size: .84rem; overflow-wrap: anywhere; }
@@ -36,6 +36,6 @@ figure { margin: 0; } .chart { background: var(--card); border: 1px solid var(--
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .42rem .8rem .42rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; color: var(--soft); white-space: nowrap; } td.number, th.number { text-align: right; white-space: nowrap; }
-.answer { white-space: pre-wrap; overflow-wrap: anywhere; } details > summary { cursor: pointer; color: var(--soft); }
+.answer { min-width: 15rem; white-space: pre-wrap; overflow-wrap: anywhere; } details > summary { cursor: pointer; color: var(--soft); }
 progress { width: 100%; height: .5rem; accent-color: var(--one); }
 `;

@@ -64,7 +64,12 @@ export function stepLine(event: Extract<RunEvent, { kind: "step" }>): string {
 
 function startLines(event: Extract<RunEvent, { kind: "start" }>): string[] {
   const width = Math.max(...Object.keys(event.facts).map((name) => name.length));
-  return ["", event.title, ...Object.entries(event.facts).map(([name, value]) => `  ${name.padEnd(width)}  ${value}`), ""];
+  return [
+    "",
+    event.title,
+    ...Object.entries(event.facts).map(([name, value]) => `  ${name.padEnd(width)}  ${value}`),
+    "",
+  ];
 }
 
 function evaluationText(event: Extract<RunEvent, { kind: "evaluation" }>): string {

@@ -63,9 +63,19 @@ export type RunEvent =
       readonly groups: Readonly<Record<string, Readonly<Record<string, Estimate>>>>;
       readonly examples: readonly EvaluationExample[];
     }
-  | { readonly kind: "notice"; readonly step: number; readonly level: "info" | "warning"; readonly text: string }
+  | {
+      readonly kind: "notice";
+      readonly step: number;
+      readonly level: "info" | "warning";
+      readonly text: string;
+    }
   | { readonly kind: "audit"; readonly rows: readonly Readonly<Record<string, string | number | boolean>>[] }
-  | { readonly kind: "end"; readonly step: number; readonly seconds: number; readonly outcome: "done" | "interrupted" | "failed" };
+  | {
+      readonly kind: "end";
+      readonly step: number;
+      readonly seconds: number;
+      readonly outcome: "done" | "interrupted" | "failed";
+    };
 
 /** Somebody who wants to know. Sinks are called in order and awaited. */
 export interface RunSink {

@@ -38,7 +38,11 @@ export async function liveServer(port: number): Promise<LiveServer> {
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause) =>
-      reject(new VlmR1Error("unavailable", `Port ${port} is not free for --live. Choose another with --port.`, { cause })),
+      reject(
+        new VlmR1Error("unavailable", `Port ${port} is not free for --live. Choose another with --port.`, {
+          cause,
+        }),
+      ),
     );
     server.listen(port, "127.0.0.1", resolve);
   });

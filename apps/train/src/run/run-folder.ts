@@ -42,7 +42,9 @@ export function readRun(directory: string): RunEvent[] {
     try {
       return [JSON.parse(line) as RunEvent];
     } catch (cause) {
-      throw new VlmR1Error("invalid-data", `${path}, line ${index + 1} is not JSON. Remove it to go on.`, { cause });
+      throw new VlmR1Error("invalid-data", `${path}, line ${index + 1} is not JSON. Remove it to go on.`, {
+        cause,
+      });
     }
   });
   return withoutRepeatedSteps(events);

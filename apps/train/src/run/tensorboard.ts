@@ -16,7 +16,9 @@ export function tensorBoardSink(directory: string, startedAt: Date): RunSink {
   const now = (): Uint8Array => doubleField(1, Date.now() / 1000);
   append(concat([now(), bytesField(3, new TextEncoder().encode("brain.Event:2"))]));
   const scalars = (step: number, metrics: readonly (readonly [string, number])[]): void => {
-    const values = metrics.filter(([, value]) => Number.isFinite(value)).map(([tag, value]) => scalar(tag, value));
+    const values = metrics
+      .filter(([, value]) => Number.isFinite(value))
+      .map(([tag, value]) => scalar(tag, value));
     if (values.length > 0) append(concat([now(), varintField(2, step), bytesField(5, concat(values))]));
   };
   return {

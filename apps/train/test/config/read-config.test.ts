@@ -24,7 +24,9 @@ const file = (text: string): string => {
 };
 
 test("every leaf of the schema is an option with its flag, kind, default and choices", () => {
-  expect(schemaLeaves(Example).map(({ flag, kind, fallback, choices }) => [flag, kind, fallback, choices])).toEqual([
+  expect(
+    schemaLeaves(Example).map(({ flag, kind, fallback, choices }) => [flag, kind, fallback, choices]),
+  ).toEqual([
     ["--model", "string", "nano", []],
     ["--rewards", "list", ["iou"], []],
     ["--group-size", "number", 8, []],
@@ -50,14 +52,22 @@ test("settings win over flags, flags over the file, the file over the command's 
 
 test("lists come as commas or repeated flags", () => {
   expect(readConfig(Example, { flags: { rewards: "iou,format" } }).rewards).toEqual(["iou", "format"]);
-  expect(readConfig(Example, { flags: { rewards: ["iou", "format,length"] } }).rewards).toEqual(["iou", "format", "length"]);
+  expect(readConfig(Example, { flags: { rewards: ["iou", "format,length"] } }).rewards).toEqual([
+    "iou",
+    "format",
+    "length",
+  ]);
 });
 
 test("what is wrong is named with its value and the way out", () => {
   expect(() => readConfig(Example, { flags: { "grpo.groupSize": "1" } })).toThrow(/grpo\.groupSize: .*>=2/);
   expect(() => readConfig(Example, { file: file('{"modle": 1}') })).toThrow(/modle/);
   expect(() => readConfig(Example, { file: file("{") })).toThrow("is not JSON");
-  expect(() => readConfig(Example, { file: "nowhere.json" })).toThrow("Cannot read the configuration file nowhere.json");
+  expect(() => readConfig(Example, { file: "nowhere.json" })).toThrow(
+    "Cannot read the configuration file nowhere.json",
+  );
   expect(() => readConfig(Example, { settings: ["size=3"] })).toThrow("Did you mean grpo.groupSize?");
-  expect(() => readConfig(Example, { settings: ["nonsense"] })).toThrow('--set takes key=value, got "nonsense"');
+  expect(() => readConfig(Example, { settings: ["nonsense"] })).toThrow(
+    '--set takes key=value, got "nonsense"',
+  );
 });

@@ -36,7 +36,7 @@ test("writes TFRecords whose frames and scalars read back", async () => {
 
 function framesOf(bytes: Buffer): Buffer[] {
   const frames: Buffer[] = [];
-  for (let offset = 0; offset < bytes.length; ) {
+  for (let offset = 0; offset < bytes.length;) {
     const length = bytes.readUInt32LE(offset);
     expect(unmasked(bytes.readUInt32LE(offset + 8))).toBe(crc32c(bytes.subarray(offset, offset + 8)));
     const payload = bytes.subarray(offset + 12, offset + 12 + length);
