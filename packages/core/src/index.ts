@@ -26,6 +26,8 @@ export {
 } from "./frame.ts";
 export type { RgbImage } from "./image.ts";
 export { createPythonRandom, type PythonRandom } from "./python-random.ts";
+export type { ResizeFilter } from "./resize-filter.ts";
+export { resizeImage, type ResizeTarget } from "./resize-image.ts";
 export type { RewardBreakdown, RewardFunction, RewardInput, ScoreFunction } from "./reward.ts";
 export { createRng, type Rng } from "./rng.ts";
 export type { Dataset, Sample, ScoredSample } from "./sample.ts";
