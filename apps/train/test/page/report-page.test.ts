@@ -57,7 +57,7 @@ test("tells outcome, gain, groups, curves, pictures, audit, warnings and how to 
 
 test("is one file: no script, no request, and what models and datasets wrote is escaped", () => {
   const page = reportPage(run);
-  expect(page.replace('<link rel="icon" href="data:,">', "")).not.toMatch(/<script|<link|src="|https?:\/\//);
+  expect(page).not.toMatch(/<script|<link(?! rel="icon" href="data:,")|src="|https?:\/\//);
   expect(page).toContain("&lt;script&gt;alert(1)&lt;/script&gt;");
   expect(page).toContain("the &lt;b&gt;red&lt;/b&gt; key");
 });
