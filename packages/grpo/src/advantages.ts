@@ -30,7 +30,7 @@ const EPSILON = 1e-4;
  *
  * A null reward (no rule applied) is left out of mean and deviation and gets advantage 0. A group whose rewards are all
  * equal gets exactly 0. Throws `invalid-argument` when the rewards are not whole groups of at least 2.
- * Source: DeepSeekMath, arXiv:2402.03300, section 4.1.2 (outcome supervision); RLOO: arXiv:2402.14740, eq. 8.
+ * Source: DeepSeekMath, arXiv:2402.03300, section 4.1.2 (outcome supervision); RLOO: arXiv:2402.14740.
  */
 export function groupAdvantages(rewards: readonly (number | null)[], options: AdvantageOptions): Advantages {
   const { groupSize, scale, baseline } = options;
