@@ -1,4 +1,4 @@
-import { verdict, type CocoMatches } from "./coco-match.ts";
+import type { CocoMatches } from "./coco-match.ts";
 
 /** 2^-52, `numpy.spacing(1)`: keeps a precision of nothing over nothing at 0. It makes a perfect single box 1 - 2^-52. */
 const spacing = Number.EPSILON;
@@ -25,12 +25,11 @@ export interface CurveAxes {
 /**
  * Precision-recall curves from verdicts: `COCOeval.accumulate` of pycocotools.
  *
- * @param ranking detections by category and descending score; @param categoryOf the category index of each detection.
+ * @param categoryStarts [categories + 1]: where each category's verdicts start.
  */
 export function accumulateCurves(
   matches: CocoMatches,
-  ranking: Int32Array,
-  categoryOf: (detection: number) => number,
+  categoryStarts: Int32Array,
   axes: CurveAxes,
 ): CocoCurves {
   const { thresholds, categories, areas, maxDets } = axes;
@@ -38,17 +37,13 @@ export function accumulateCurves(
     thresholds * recallLevels.length * categories * areas * maxDets.length,
   ).fill(-1);
   const recall = new Float64Array(thresholds * categories * areas * maxDets.length).fill(-1);
-  let first = 0;
   for (let k = 0; k < categories; k++) {
-    let last = first;
-    while (last < ranking.length && categoryOf(ranking[last] as number) === k) last++;
-    const ranked = ranking.subarray(first, last);
-    first = last;
+    const range = [categoryStarts[k] as number, categoryStarts[k + 1] as number] as const;
     for (let a = 0; a < areas; a++) {
       const truths = matches.truthCounts[k * areas + a] as number;
       if (truths === 0) continue;
       maxDets.forEach((maxDet, m) => {
-        const hits = precisionAtHits(matches, ranked, a, axes, maxDet, truths);
+        const hits = precisionAtHits(matches, range, a, axes, maxDet, truths);
         for (let t = 0; t < thresholds; t++) {
           const found = hits.counts[t] as number;
           recall[((t * categories + k) * areas + a) * maxDets.length + m] = found / truths;
@@ -72,29 +67,33 @@ interface Hits {
 
 /** Precision changes between hits too, but only downwards: hits are all that the interpolated curve depends on. */
 function precisionAtHits(
-  { verdicts, ranks }: CocoMatches,
-  ranked: Int32Array,
+  matches: CocoMatches,
+  [first, last]: readonly [number, number],
   area: number,
-  { thresholds, areas }: CurveAxes,
+  { thresholds }: CurveAxes,
   maxDet: number,
   truths: number,
 ): Hits {
+  const { right, ignored, places } = matches;
+  const all = 0xffffffff;
   const counts = new Int32Array(thresholds);
-  const misses = new Int32Array(thresholds);
   const precision = new Float64Array(thresholds * truths);
-  for (let i = 0; i < ranked.length; i++) {
-    const detection = ranked[i] as number;
-    if ((ranks[detection] as number) >= maxDet) continue;
-    const at = (detection * areas + area) * thresholds;
+  let seen = 0;
+  const ignoredSoFar = new Int32Array(thresholds);
+  for (let i = first; i < last; i++) {
+    if ((places[i] as number) >= maxDet) continue;
+    const at = area * places.length + i;
+    const [hits, skips] = [right[at] as number, ignored[at] as number];
+    if (skips === all) continue;
+    seen++;
+    if (hits === 0 && skips === 0) continue; // wrong at every threshold: the commonest case
     for (let t = 0; t < thresholds; t++) {
-      const judged = verdicts[at + t] as number;
-      if (judged === verdict.wrong) {
-        misses[t] = (misses[t] as number) + 1;
-      } else if (judged === verdict.right) {
-        const found = (counts[t] as number) + 1;
-        precision[t * truths + found - 1] = found / ((misses[t] as number) + found + spacing);
-        counts[t] = found;
-      }
+      if ((skips >>> t) & 1) ignoredSoFar[t] = (ignoredSoFar[t] as number) + 1;
+      if (((hits >>> t) & 1) === 0) continue;
+      const found = (counts[t] as number) + 1;
+      // Right and wrong detections so far, as numpy adds them: whole numbers, then the smallest step.
+      precision[t * truths + found - 1] = found / (seen - (ignoredSoFar[t] as number) + spacing);
+      counts[t] = found;
     }
   }
   return { counts, precision };

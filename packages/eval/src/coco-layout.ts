@@ -12,8 +12,13 @@ export interface CocoLayout {
   readonly truths: Int32Array;
   /** Detections by category, image, descending score; ties in file order. */
   readonly detections: Int32Array;
-  /** Detections by category and descending score; ties by image, then in file order. */
-  readonly ranking: Int32Array;
+  /**
+   * For every position of `detections`, the detection's position by category and descending score; ties by image, then in file
+   * order. Verdicts are kept in this order: matching and accumulation both walk category by category, so both stay in cache.
+   */
+  readonly rankings: Int32Array;
+  /** [categories + 1]: where each category starts, in `detections` and in the order of `rankings`. */
+  readonly categoryStarts: Int32Array;
   /** For every truth and detection of the tables, category index x imageCount + image index, or -1 when left out. */
   readonly truthBuckets: Float64Array;
   readonly detectionBuckets: Float64Array;
@@ -41,12 +46,18 @@ export function layOut(annotations: AnnotationTable, results: ResultTable, useCa
   const keyCount = useCats ? categories.size : Math.min(1, categories.size);
   const byImage = stableOrderBy(detection.image, imageCount, detectionsByCategory);
   const byScore = stableOrderByScore(results.scores, byImage);
+  const detections = stableOrderBy(
+    detectionKeys,
+    keyCount,
+    stableOrderBy(detection.image, imageCount, byScore),
+  );
   return {
     imageCount,
     categoryIds: useCats ? [...categories.keys()] : [undefined],
     truths: stableOrderBy(truthKeys, keyCount, stableOrderBy(truth.image, imageCount, truthsByCategory)),
-    detections: stableOrderBy(detectionKeys, keyCount, stableOrderBy(detection.image, imageCount, byScore)),
-    ranking: stableOrderBy(detectionKeys, keyCount, byScore),
+    detections,
+    rankings: positionsIn(stableOrderBy(detectionKeys, keyCount, byScore), detections, results.length),
+    categoryStarts: startsOf(detectionKeys, useCats ? categories.size : 1, detections),
     truthBuckets: bucketsOf(truthKeys, truth, imageCount),
     detectionBuckets: bucketsOf(detectionKeys, detection, imageCount),
     unknownCategory: results.length - detection.known.length,
@@ -84,9 +95,30 @@ function indexed(
 }
 
 function bucketsOf(keys: Int32Array, { image, category }: Indexed, imageCount: number): Float64Array {
-  return Float64Array.from(keys, (key, i) =>
-    (image[i] as number) < 0 || (category[i] as number) < 0 ? -1 : key * imageCount + (image[i] as number),
-  );
+  const buckets = new Float64Array(keys.length).fill(-1);
+  for (let i = 0; i < keys.length; i++) {
+    if ((image[i] as number) < 0 || (category[i] as number) < 0) continue;
+    buckets[i] = (keys[i] as number) * imageCount + (image[i] as number);
+  }
+  return buckets;
+}
+
+/** Where each element of `elements` stands in `order`; both hold the same numbers below `bound`. */
+function positionsIn(order: Int32Array, elements: Int32Array, bound: number): Int32Array {
+  const position = new Int32Array(bound);
+  for (let i = 0; i < order.length; i++) position[order[i] as number] = i;
+  return elements.map((element) => position[element] as number);
+}
+
+function startsOf(keys: Int32Array, keyCount: number, order: Int32Array): Int32Array {
+  const starts = new Int32Array(keyCount + 1);
+  for (const element of order) {
+    const key = keys[element] as number;
+    starts[key + 1] = (starts[key + 1] as number) + 1;
+  }
+  for (let key = 0; key < keyCount; key++)
+    starts[key + 1] = (starts[key + 1] as number) + (starts[key] as number);
+  return starts;
 }
 
 function refuseUnknownImages(annotations: AnnotationTable, results: ResultTable, image: Int32Array): void {

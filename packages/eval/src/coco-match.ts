@@ -2,9 +2,6 @@ import type { AnnotationTable } from "./annotation-table.ts";
 import type { CocoLayout } from "./coco-layout.ts";
 import type { CocoOverlap } from "./coco-overlap.ts";
 
-/** What became of one detection at one threshold in one area range. */
-export const verdict = { wrong: 0, right: 1, ignored: 2 } as const;
-
 /** Inclusive bounds of an object's area in square pixels. */
 export type AreaRange = readonly [low: number, high: number];
 
@@ -18,12 +15,20 @@ export interface MatchSettings {
   readonly zeroIdUnmatched: boolean;
 }
 
-/** The verdicts on all detections. */
+/** The most thresholds that fit into one word of verdicts. */
+export const maxThresholds = 32;
+
+/**
+ * The verdicts on all detections, by category and descending score ({@link CocoLayout.rankings}). A detection that is neither right
+ * nor ignored is wrong.
+ */
 export interface CocoMatches {
-  /** [detections, areas, thresholds] */
-  readonly verdicts: Uint8Array;
-  /** Place of each detection among those of its image and category, by score, from 0. */
-  readonly ranks: Int32Array;
+  /** [areas, detections]: bit t says that the detection is right at threshold t. */
+  readonly right: Uint32Array;
+  /** [areas, detections]: bit t says that it counts for nothing at threshold t. */
+  readonly ignored: Uint32Array;
+  /** [detections]: the place of each among those of its image and category, by score, from 0. */
+  readonly places: Int32Array;
   /** [categories, areas]: truths that are to be found (neither crowd nor outside the area range). */
   readonly truthCounts: Int32Array;
 }
@@ -35,27 +40,36 @@ export function matchDetections(
   overlap: CocoOverlap,
   settings: MatchSettings,
 ): CocoMatches {
-  const { truths, detections, truthBuckets, detectionBuckets, imageCount } = layout;
-  const [areaCount, thresholdCount] = [settings.areaRanges.length, settings.thresholds.length];
-  const verdicts = new Uint8Array(overlap.areas.length * areaCount * thresholdCount);
-  const ranks = new Int32Array(overlap.areas.length);
-  const truthCounts = new Int32Array(layout.categoryIds.length * areaCount);
-  const judge = bucketJudge(annotations, overlap, settings, verdicts);
+  const { truths, detections, rankings, truthBuckets, detectionBuckets, imageCount } = layout;
+  const areaCount = settings.areaRanges.length;
+  const matches: CocoMatches = {
+    right: new Uint32Array(areaCount * detections.length),
+    ignored: new Uint32Array(areaCount * detections.length),
+    places: new Int32Array(detections.length),
+    truthCounts: new Int32Array(layout.categoryIds.length * areaCount),
+  };
+  const judge = bucketJudge(annotations, overlap, settings, matches);
   let [t, d] = [0, 0];
   while (t < truths.length || d < detections.length) {
     const bucket = Math.min(bucketAt(truths, t, truthBuckets), bucketAt(detections, d, detectionBuckets));
     const [firstTruth, firstDetection] = [t, d];
     while (bucketAt(truths, t, truthBuckets) === bucket) t++;
     while (bucketAt(detections, d, detectionBuckets) === bucket) {
-      ranks[detections[d] as number] = d - firstDetection;
+      matches.places[rankings[d] as number] = d - firstDetection;
       d++;
     }
     const inBucket = truths.subarray(firstTruth, t);
-    countTruths(annotations, inBucket, settings.areaRanges, truthCounts, Math.floor(bucket / imageCount));
+    countTruths(
+      annotations,
+      inBucket,
+      settings.areaRanges,
+      matches.truthCounts,
+      Math.floor(bucket / imageCount),
+    );
     const last = Math.min(d, firstDetection + settings.maxDetections);
-    judge(detections.subarray(firstDetection, last), inBucket);
+    judge(detections.subarray(firstDetection, last), rankings.subarray(firstDetection, last), inBucket);
   }
-  return { verdicts, ranks, truthCounts };
+  return matches;
 }
 
 function bucketAt(order: Int32Array, position: number, buckets: Float64Array): number {
@@ -88,58 +102,52 @@ function bucketJudge(
   annotations: AnnotationTable,
   overlap: CocoOverlap,
   settings: MatchSettings,
-  verdicts: Uint8Array,
-): (detections: Int32Array, truths: Int32Array) => void {
+  { right, ignored, places }: CocoMatches,
+): (detections: Int32Array, rankings: Int32Array, truths: Int32Array) => void {
   const { areaRanges, thresholds } = settings;
   let matrix = new Float64Array(1024);
-  return (detections, truths) => {
-    if (detections.length === 0) return;
-    const size = detections.length * truths.length;
-    if (size > matrix.length) matrix = new Float64Array(2 * size);
-    if (size > 0) overlap.fill(detections, truths, matrix);
-    areaRanges.forEach((range, a) => {
-      judgeUnmatched(detections, overlap.areas, range, verdicts, a, areaRanges.length, thresholds.length);
-      if (size > 0) judgeRange(detections, truths, range, a);
-    });
-  };
 
-  function judgeRange(detections: Int32Array, truths: Int32Array, range: AreaRange, a: number): void {
-    const columns = countedFirst(annotations, truths, range);
+  /** Writes the verdicts on matched detections over those of {@link ignoreOutside}. */
+  function judgeRange(rankings: Int32Array, truths: Int32Array, a: number): void {
+    const columns = countedFirst(annotations, truths, areaRanges[a] as AreaRange);
     const taken = new Uint8Array(truths.length);
     for (let t = 0; t < thresholds.length; t++) {
       taken.fill(0);
-      for (let d = 0; d < detections.length; d++) {
-        const row = d * truths.length;
-        const column = bestTruth(matrix, row, columns, taken, Math.min(thresholds[t] as number, 1 - 1e-10));
+      const threshold = Math.min(thresholds[t] as number, 1 - 1e-10);
+      for (let d = 0; d < rankings.length; d++) {
+        const column = bestTruth(matrix, d * truths.length, columns, taken, threshold);
         if (column < 0) continue;
         taken[column] = 1;
-        const detection = detections[d] as number;
-        const at = (detection * areaRanges.length + a) * thresholds.length + t;
-        if (columns.ignored[column] === 1) verdicts[at] = verdict.ignored;
-        else if (settings.zeroIdUnmatched && annotations.ids[truths[column] as number] === 0) continue;
-        else verdicts[at] = verdict.right;
+        const at = a * places.length + (rankings[d] as number);
+        const unmatched = settings.zeroIdUnmatched && annotations.ids[truths[column] as number] === 0;
+        if (columns.ignored[column] === 1) {
+          ignored[at] = (ignored[at] as number) | (1 << t);
+        } else if (!unmatched) {
+          right[at] = (right[at] as number) | (1 << t);
+          ignored[at] = (ignored[at] as number) & ~(1 << t);
+        }
       }
     }
   }
-}
 
-/** An unmatched detection is wrong, or ignored when its own area is outside the range. */
-function judgeUnmatched(
-  detections: Int32Array,
-  areas: Float64Array,
-  [low, high]: AreaRange,
-  verdicts: Uint8Array,
-  a: number,
-  areaCount: number,
-  thresholdCount: number,
-): void {
-  for (let d = 0; d < detections.length; d++) {
-    const detection = detections[d] as number;
-    const area = areas[detection] as number;
-    if (area >= low && area <= high) continue;
-    const at = (detection * areaCount + a) * thresholdCount;
-    verdicts.fill(verdict.ignored, at, at + thresholdCount);
+  /** A detection outside the area range is ignored, unless it is matched. */
+  function ignoreOutside(detections: Int32Array, rankings: Int32Array, a: number): void {
+    const [low, high] = areaRanges[a] as AreaRange;
+    for (let d = 0; d < detections.length; d++) {
+      const area = overlap.areas[detections[d] as number] as number;
+      if (area < low || area > high) ignored[a * places.length + (rankings[d] as number)] = 0xffffffff;
+    }
   }
+
+  return (detections, rankings, truths) => {
+    const size = detections.length * truths.length;
+    if (size > matrix.length) matrix = new Float64Array(2 * size);
+    if (size > 0) overlap.fill(detections, truths, matrix);
+    for (let a = 0; a < areaRanges.length; a++) {
+      ignoreOutside(detections, rankings, a);
+      if (size > 0) judgeRange(rankings, truths, a);
+    }
+  };
 }
 
 interface TruthColumns {

@@ -3,7 +3,7 @@ import { tabulateAnnotations, type AnnotationTable } from "./annotation-table.ts
 import { accumulateCurves, type CocoCurves, type CurveAxes } from "./coco-curves.ts";
 import type { CocoFile, CocoResult } from "./coco-format.ts";
 import { layOut, type CocoLayout } from "./coco-layout.ts";
-import { matchDetections, type AreaRange, type CocoMatches } from "./coco-match.ts";
+import { matchDetections, maxThresholds, type AreaRange, type CocoMatches } from "./coco-match.ts";
 import { cocoOverlap, type IouType } from "./coco-overlap.ts";
 import { areaNames, statsOf, summarizeCurves, type CocoSummary } from "./coco-summary.ts";
 import { tabulateResults, type ResultTable } from "./result-table.ts";
@@ -90,9 +90,7 @@ export function evaluateCoco(
     areas: areaNames.length,
     maxDets: settings.maxDets,
   };
-  const categoryOf = (detection: number): number =>
-    Math.floor((layout.detectionBuckets[detection] as number) / layout.imageCount);
-  const curves = accumulateCurves(matches, layout.ranking, categoryOf, axes);
+  const curves = accumulateCurves(matches, layout.categoryStarts, axes);
   const summary = summarizeCurves(curves, axes, settings.thresholds);
   return {
     summary,
@@ -131,10 +129,14 @@ function resolve(options: CocoOptions) {
     );
   }
   const thresholds = options.iouThresholds ?? defaultThresholds;
-  if (thresholds.length === 0 || !thresholds.every((value) => value >= 0 && value <= 1)) {
+  if (
+    thresholds.length === 0 ||
+    thresholds.length > maxThresholds ||
+    !thresholds.every((value) => value >= 0 && value <= 1)
+  ) {
     throw new VlmR1Error(
       "invalid-argument",
-      `iouThresholds must be numbers in 0..1, got [${thresholds.join(", ")}].`,
+      `iouThresholds must be 1 to ${maxThresholds} numbers in 0..1, got [${thresholds.join(", ")}].`,
     );
   }
   const iouType = options.iouType ?? "bbox";

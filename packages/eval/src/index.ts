@@ -13,3 +13,10 @@ export {
   type Rle,
   type Segmentation,
 } from "./rle.ts";
+export { evaluateCoco, type CocoCategoryResult, type CocoEvaluation, type CocoOptions } from "./coco.ts";
+export {
+  evaluateCocoFiles,
+  readCocoAnnotations,
+  readCocoResults,
+  type CocoReadOptions,
+} from "./coco-read.ts";
