@@ -39,7 +39,6 @@ async function buildProgram(): Promise<Command> {
   const terminal = (): Terminal => processTerminal(program.opts());
   const { commands } = await import("./commands/index.ts");
   for (const add of commands) add(program, terminal);
-  for (const command of program.commands) command.exitOverride();
   return program;
 }
 

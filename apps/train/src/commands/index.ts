@@ -1,5 +1,6 @@
 import type { AddCommand } from "../command-line.ts";
+import { addEval } from "./eval.ts";
 import { addReport } from "./report.ts";
 
 /** Every command, in the order in which `--help` lists them. */
-export const commands: readonly AddCommand[] = [addReport];
+export const commands: readonly AddCommand[] = [addEval, addReport];
