@@ -16,3 +16,15 @@ export type {
   TargetTree,
   TensorLike,
 } from "./engine-types.ts";
+export { openEngine } from "./open-engine.ts";
+export { checkpoint } from "./transform/checkpoint.ts";
+export {
+  grad,
+  valueAndGrad,
+  type ValueAndGrads,
+  type ValueAuxAndGrads,
+  type ValueWithAux,
+} from "./transform/gradients.ts";
+export { sampleFromUniforms, type SampleOptions } from "./transform/sample.ts";
+export { stopGradient } from "./transform/stop-gradient.ts";
+export { updateSlice } from "./transform/update-slice.ts";

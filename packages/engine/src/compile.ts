@@ -1,0 +1,208 @@
+import type * as tf from "@tensorflow/tfjs";
+import { flattenArguments, rebuildArguments, type FlatArguments } from "./arguments.ts";
+import type { Device, Program, TensorView } from "./device/device.ts";
+import { deviceTensor, disposeView, isDeviceTensor, viewBehind } from "./device-tensor.ts";
+import { VlmR1Error } from "@vlmr1/core";
+import type { Compiled, CompileOptions, ProgramDescription } from "./engine-types.ts";
+import { inPlaceProof } from "./graph/in-place.ts";
+import type { RecordedGraph } from "./graph/node.ts";
+import { workBytes } from "./graph/work-bytes.ts";
+import { sizeOf } from "./host-data.ts";
+import type { ProgramCache } from "./program-cache.ts";
+import { isOutputSlot, record } from "./record/record.ts";
+import { mapLeaves } from "./tree.ts";
+
+/** What compiled functions share in one engine. */
+export interface CompileContext {
+  readonly device: Device;
+  readonly captureLimit: number;
+  readonly xla: boolean;
+  readonly bfloat16: boolean;
+  readonly programs: ProgramCache;
+  /** Runs tasks one after another in the order of the calls. */
+  enqueue<T>(task: () => Promise<T>): Promise<T>;
+}
+
+/** A program and the tree of its results. */
+export interface Entry {
+  readonly program: Program;
+  readonly graph: RecordedGraph;
+  readonly resultTree: unknown;
+  /** Output index -> input index whose donated memory it may take. */
+  readonly reuse: ReadonlyMap<number, number>;
+  readonly description: Omit<ProgramDescription, "runs">;
+  runs: number;
+}
+
+type AnyFunction = (...args: never[]) => unknown;
+
+/** Compiles `fn` for an engine. */
+export function compileFunction<Arguments extends readonly unknown[], Result>(
+  context: CompileContext,
+  fn: (...args: Arguments) => Result,
+  options: CompileOptions,
+): Compiled<Arguments, Result> {
+  const name = options.name ?? (fn.name === "" ? "an anonymous function" : fn.name);
+  const owner = {};
+  const entryFor = (flat: FlatArguments, args: readonly unknown[]): Promise<Entry> =>
+    context.programs.get(owner, flat.key, options.cacheSize ?? 32, () =>
+      build(context, fn as AnyFunction, name, options, flat, args),
+    );
+  const call = async (target: unknown, args: readonly unknown[]): Promise<unknown> => {
+    const flat = flattenArguments(context.device, args, options);
+    return context.enqueue(async () => {
+      const entry = await entryFor(flat, args);
+      return runEntry(context.device, entry, { flat, target, options });
+    });
+  };
+  const compiled = (...args: unknown[]): Promise<unknown> => call(undefined, args);
+  return Object.assign(compiled, {
+    into: (target: unknown, ...args: unknown[]) => call(target, args),
+    prepare: async (...args: unknown[]): Promise<ProgramDescription> => {
+      const flat = flattenArguments(context.device, args, options);
+      return context.enqueue(async () => {
+        const { description, runs } = await entryFor(flat, args);
+        return { ...description, runs };
+      });
+    },
+    release: () => context.enqueue(() => context.programs.release(owner)),
+  }) as unknown as Compiled<Arguments, Result>;
+}
+
+async function build(
+  context: CompileContext,
+  fn: AnyFunction,
+  name: string,
+  options: CompileOptions,
+  flat: FlatArguments,
+  args: readonly unknown[],
+): Promise<Entry> {
+  const started = performance.now();
+  const call = (tensors: tf.Tensor[]): unknown => {
+    let next = 0;
+    return fn(...(rebuildArguments(args, options, () => tensors[next++]!) as never[]));
+  };
+  const { graph, resultTree } = record(call, flat.views, { name, captureLimit: context.captureLimit });
+  const recordMs = performance.now() - started;
+  const constants = constantViews(flat, options);
+  const program = await context.device.load({
+    name,
+    graph,
+    constants,
+    xla: options.xla ?? context.xla,
+    bfloat16: options.bfloat16 ?? context.bfloat16,
+  });
+  const constantBytes = [...constants.values()].reduce(
+    (sum, { size, dtype }) => sum + size * (dtype === "bool" ? 1 : 4),
+    0,
+  );
+  const description = {
+    name,
+    signature: flat.views.map(({ signature }) => signature).join(" "),
+    operations: program.operations,
+    constantBytes,
+    workBytes: workBytes(graph.outputs),
+    recordMs,
+    emitMs: program.emitMs,
+    loadMs: program.loadMs,
+  };
+  return { program, graph, resultTree, reuse: planReuse(graph, flat, options), description, runs: 0 };
+}
+
+function constantViews(
+  { views, starts }: FlatArguments,
+  { constant = [] }: CompileOptions,
+): Map<number, TensorView> {
+  const constants = new Map<number, TensorView>();
+  for (const position of constant) {
+    for (let index = starts[position]!; index < starts[position + 1]!; index++)
+      constants.set(index, views[index]!);
+  }
+  return constants;
+}
+
+function donatedIndices({ starts }: FlatArguments, { donate = [] }: CompileOptions): number[] {
+  return donate.flatMap((position) =>
+    Array.from({ length: starts[position + 1]! - starts[position]! }, (_, k) => starts[position]! + k),
+  );
+}
+
+/** Pairs outputs with donated inputs of the same shape and type whose memory they may overwrite. */
+function planReuse(graph: RecordedGraph, flat: FlatArguments, options: CompileOptions): Map<number, number> {
+  const reuse = new Map<number, number>();
+  const free = new Set(donatedIndices(flat, options));
+  const proof = inPlaceProof(graph.outputs);
+  graph.outputs.forEach((output, index) => {
+    const updated = graph.updates.get(output);
+    for (const candidate of free) {
+      const input = graph.inputs[candidate]!;
+      if (sizeOf(input.shape) === 0) continue;
+      if (updated ? updated.target === input : proof(input, output)) {
+        reuse.set(index, candidate);
+        free.delete(candidate);
+        return;
+      }
+    }
+  });
+  return reuse;
+}
+
+interface Run {
+  readonly flat: FlatArguments;
+  readonly target: unknown;
+  readonly options: CompileOptions;
+}
+
+async function runEntry(device: Device, entry: Entry, { flat, target, options }: Run): Promise<unknown> {
+  const targets: (TensorView | undefined)[] = Array.from({ length: entry.graph.outputs.length });
+  const given = new Map<number, unknown>();
+  if (target !== undefined) collectTargets(device, entry, target, targets, given);
+  for (const [output, input] of entry.reuse) targets[output] ??= flat.views[input];
+  const results = await entry.program.run(flat.views, targets);
+  entry.runs += 1;
+  const taken = new Set(results);
+  for (const index of donatedIndices(flat, options)) {
+    const view = flat.views[index]!;
+    if (!taken.has(view)) disposeView(device, view);
+  }
+  for (const view of flat.temporary) if (!taken.has(view)) disposeView(device, view);
+  return mapLeaves(entry.resultTree, isOutputSlot, (leaf) =>
+    isOutputSlot(leaf) ? (given.get(leaf.output) ?? deviceTensor(device, results[leaf.output]!)) : leaf,
+  );
+}
+
+/** Finds the memory that `target` gives for each output. */
+function collectTargets(
+  device: Device,
+  entry: Entry,
+  target: unknown,
+  targets: (TensorView | undefined)[],
+  given: Map<number, unknown>,
+): void {
+  const walk = (slot: unknown, place: unknown, path: string): void => {
+    if (place === undefined || place === null) return;
+    if (isOutputSlot(slot)) {
+      const output = entry.graph.outputs[slot.output]!;
+      if (!isDeviceTensor(place)) throw badTarget(path, "is not a device tensor");
+      const view = viewBehind(place, device);
+      const fits = view.dtype === output.dtype && view.shape.join() === output.shape.join();
+      if (!fits)
+        throw badTarget(path, `is ${view.signature}, the result ${output.dtype}[${output.shape.join(",")}]`);
+      targets[slot.output] = view;
+      given.set(slot.output, place);
+    } else if (typeof slot === "object" && slot !== null && typeof place === "object") {
+      for (const [key, inner] of Object.entries(place)) {
+        if (!(key in slot)) throw badTarget(`${path}.${key}`, "has no counterpart in the result");
+        walk((slot as Record<string, unknown>)[key], inner, `${path}.${key}`);
+      }
+    }
+  };
+  walk(entry.resultTree, target, "target");
+}
+
+function badTarget(path: string, problem: string): VlmR1Error {
+  return new VlmR1Error(
+    "invalid-argument",
+    `Cannot write a result: ${path} ${problem}. Give it the tree and the shapes of the result.`,
+  );
+}

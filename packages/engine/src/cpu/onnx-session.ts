@@ -1,0 +1,60 @@
+import { mkdtemp, open, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as ort from "onnxruntime-node";
+import type { HostData } from "../engine-types.ts";
+import { bytesOf } from "../host-data.ts";
+
+/** Baked constants above this total are mapped from a file instead of copied through the model. */
+export const externalThreshold = 1 << 22;
+/** Name of the file of constants in its folder. */
+export const constantsFile = "constants.bin";
+/** Constants start at multiples of this in the file: the alignment that lets the runtime use the mapping itself. */
+export const constantsAlignment = 4096;
+
+/** A model and the constants that belong into the file beside it. */
+export interface SessionRequest {
+  readonly model: Uint8Array;
+  readonly threads: number;
+  readonly external: readonly { readonly data: HostData; readonly offset: number }[];
+}
+
+const options = (threads: number): ort.InferenceSession.SessionOptions => ({
+  executionProviders: ["cpu"],
+  intraOpNumThreads: threads,
+  interOpNumThreads: 1,
+  executionMode: "sequential",
+  // Higher levels cost seconds on training graphs and found nothing to improve.
+  graphOptimizationLevel: "basic",
+  // The planned block would live beside the arena of the first run: 1.6 times the memory at the same speed.
+  enableMemPattern: false,
+  logSeverityLevel: 3,
+});
+
+/** Creates a session. Spinning is off: on a machine that others use too, spinning threads halve the speed. */
+export async function createSession({
+  model,
+  threads,
+  external,
+}: SessionRequest): Promise<ort.InferenceSession> {
+  const session = { intra_op: { allow_spinning: "0" } };
+  if (external.length === 0)
+    return ort.InferenceSession.create(model, { ...options(threads), extra: { session } });
+  const folder = await mkdtemp(join(tmpdir(), "vlmr1-engine-"));
+  try {
+    await writeConstants(join(folder, constantsFile), external);
+    const extra = { session: { ...session, model_external_initializers_file_folder_path: folder } };
+    return await ort.InferenceSession.create(model, { ...options(threads), extra });
+  } finally {
+    await rm(folder, { recursive: true, force: true }); // the mapping outlives the name
+  }
+}
+
+async function writeConstants(path: string, external: SessionRequest["external"]): Promise<void> {
+  const file = await open(path, "w");
+  try {
+    for (const { data, offset } of external) await file.write(bytesOf(data), 0, data.byteLength, offset);
+  } finally {
+    await file.close();
+  }
+}

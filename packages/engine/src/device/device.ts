@@ -1,0 +1,65 @@
+import type { DType, HostData } from "../engine-types.ts";
+import type { RecordedGraph } from "../graph/node.ts";
+
+/** Memory of a device: one row of elements that tensors are views of. */
+export interface Storage {
+  readonly dtype: DType;
+  readonly length: number;
+  /** Tensors that view it. The device frees it when none is left. */
+  references: number;
+}
+
+/** Elements of a storage from `offset`, seen under a shape: what a device tensor is to the device. */
+export interface TensorView {
+  readonly id: number;
+  readonly storage: Storage;
+  readonly offset: number;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly size: number;
+  /** Type and shape in one word. */
+  readonly signature: string;
+  /** What the device keeps for this view, for example the runtime's own tensor object. */
+  native?: unknown;
+  disposed: boolean;
+}
+
+/** A graph and the values that are baked into it. */
+export interface LoadRequest {
+  readonly name: string;
+  readonly graph: RecordedGraph;
+  /** Inputs whose values never change, by index. */
+  readonly constants: ReadonlyMap<number, TensorView>;
+  readonly xla: boolean;
+  readonly bfloat16: boolean;
+}
+
+/** A graph that is ready to run. */
+export interface Program {
+  readonly operations: number;
+  readonly emitMs: number;
+  readonly loadMs: number;
+  /** Runs; `targets[i]` receives output i, or new memory if undefined. Returns a view per output. */
+  run(
+    inputs: readonly TensorView[],
+    targets: readonly (TensorView | undefined)[],
+  ): Promise<readonly TensorView[]>;
+  release(): Promise<void>;
+}
+
+/** Something that stores tensors and runs graphs. */
+export interface Device {
+  readonly kind: "cpu" | "tensorflow";
+  readonly runtime: string;
+  readonly library: string;
+  readonly processors: readonly string[];
+  readonly threads: number;
+  /** Stores elements; may keep the array itself. */
+  store(data: HostData): Storage;
+  zeros(dtype: DType, length: number): Storage;
+  read(view: TensorView): Promise<HostData>;
+  write(view: TensorView, data: HostData, offset: number): void;
+  free(storage: Storage): void;
+  load(request: LoadRequest): Promise<Program>;
+  dispose(): Promise<void>;
+}

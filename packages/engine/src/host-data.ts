@@ -1,0 +1,52 @@
+import { VlmR1Error } from "@vlmr1/core";
+import type { DType, HostData } from "./engine-types.ts";
+
+/** Number of elements of a shape; 1 for a scalar. */
+export function sizeOf(shape: readonly number[]): number {
+  let size = 1;
+  for (const extent of shape) size *= extent;
+  return size;
+}
+
+/** Bytes of one element. */
+export function bytesPerElement(dtype: DType): number {
+  return dtype === "bool" ? 1 : 4;
+}
+
+/** Zeros in host memory. */
+export function allocate(dtype: DType, size: number): HostData {
+  if (dtype === "float32") return new Float32Array(size);
+  return dtype === "int32" ? new Int32Array(size) : new Uint8Array(size);
+}
+
+/** The element type that an array stands for. */
+export function dtypeOf(data: HostData): DType {
+  if (data instanceof Float32Array) return "float32";
+  return data instanceof Int32Array ? "int32" : "bool";
+}
+
+/** Checks that `data` has the type and number of elements of a tensor. Throws `VlmR1Error` `invalid-argument`. */
+export function checkElements(what: string, data: HostData, shape: readonly number[], dtype: DType): void {
+  if (dtypeOf(data) !== dtype) {
+    throw new VlmR1Error(
+      "invalid-argument",
+      `${what} is ${dtype}; the data is ${dtypeOf(data)}. Convert it first.`,
+    );
+  }
+  if (data.length !== sizeOf(shape)) {
+    throw new VlmR1Error(
+      "invalid-argument",
+      `${what} has shape [${shape.join(", ")}], which is ${sizeOf(shape)} elements; the data has ${data.length}.`,
+    );
+  }
+}
+
+/** The bytes of an array, not copied. */
+export function bytesOf(data: ArrayBufferView): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** Type and shape in one word, for example `float32[4,3]`. */
+export function signatureOf(dtype: DType, shape: readonly number[]): string {
+  return `${dtype}[${shape.join(",")}]`;
+}

@@ -1,0 +1,69 @@
+import type { HostData } from "../engine-types.ts";
+import { liveNodes, type GraphNode } from "../graph/node.ts";
+import type { Primitive } from "../graph/primitive.ts";
+import { encode } from "../protobuf.ts";
+import { onnxRules, type OnnxRule } from "./onnx-lowering.ts";
+import { createOnnxWriter, valueInfo, type ExternalData } from "./onnx-writer.ts";
+
+/** What becomes a model. */
+export interface OnnxRequest {
+  readonly inputs: readonly GraphNode[];
+  readonly outputs: readonly GraphNode[];
+  /** Values of inputs that are baked into the model, by input index. */
+  readonly baked: ReadonlyMap<
+    number,
+    { readonly data: HostData; readonly external?: ExternalData | undefined }
+  >;
+}
+
+/** An ONNX model: input i of the graph is `x<i>`, output i is `y<i>`. */
+export interface OnnxModel {
+  readonly bytes: Uint8Array;
+  /** Indices of the inputs that must be fed: not baked, and used. */
+  readonly fed: readonly number[];
+  /** Number of primitive operations. */
+  readonly operations: number;
+}
+
+/** The name of a node in the model; errors of the runtime mention it. */
+export function nodeName(node: GraphNode): string {
+  return `${node.op}_${node.id}`;
+}
+
+/** Emits the nodes that the outputs need. */
+export function toOnnx({ inputs, outputs, baked }: OnnxRequest): OnnxModel {
+  const writer = createOnnxWriter();
+  const names = new Map<GraphNode, string>();
+  const live = liveNodes(outputs);
+  const used = new Set(live);
+  const fed: number[] = [];
+  const inputInfos = inputs.flatMap((input, index) => {
+    names.set(input, `x${index}`);
+    if (!used.has(input)) return [];
+    const fixed = baked.get(index);
+    if (fixed) writer.initializer(`x${index}`, input.dtype, input.shape, fixed.data, fixed.external);
+    else fed.push(index);
+    return fixed ? [] : [valueInfo(`x${index}`, input.dtype, input.shape)];
+  });
+  outputs.forEach((output, index) => {
+    if (output.op !== "Input" && output.op !== "Const" && !names.has(output)) names.set(output, `y${index}`);
+  });
+  for (const node of live) {
+    const name = names.get(node) ?? nodeName(node);
+    names.set(node, name);
+    const rule = onnxRules[node.op] as OnnxRule<Primitive>;
+    rule(
+      writer,
+      node,
+      node.inputs.map((input) => names.get(input)!),
+      name,
+    );
+  }
+  const outputInfos = outputs.map((output, index) => {
+    const name = `y${index}`;
+    if (names.get(output) !== name) writer.emit("Identity", [names.get(output)!], {}, name);
+    return valueInfo(name, output.dtype, output.shape);
+  });
+  const operations = live.filter(({ op }) => op !== "Input" && op !== "Const").length;
+  return { bytes: encode(writer.model(inputInfos, outputInfos)), fed, operations };
+}

@@ -1,0 +1,94 @@
+import { availableParallelism, totalmem } from "node:os";
+import * as tf from "@tensorflow/tfjs";
+import { VlmR1Error } from "@vlmr1/core";
+import { upload } from "./arguments.ts";
+import { compileFunction, type CompileContext } from "./compile.ts";
+import { createCpuDevice } from "./cpu/cpu-device.ts";
+import type { Device } from "./device/device.ts";
+import { viewOf } from "./device/view.ts";
+import { deviceTensor } from "./device-tensor.ts";
+import type { DeviceTensor, Engine, EngineDescription, EngineOptions, HostData } from "./engine-types.ts";
+import { checkElements, dtypeOf, sizeOf } from "./host-data.ts";
+import { pack } from "./pack.ts";
+import { createProgramCache } from "./program-cache.ts";
+
+/**
+ * Opens a device for compiled functions.
+ *
+ * @throws VlmR1Error `unavailable` when the device's library is not there; the message says what to install.
+ */
+export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
+  const threads = options.threads ?? availableParallelism();
+  if (!Number.isInteger(threads) || threads < 1) {
+    throw new VlmR1Error("invalid-argument", `threads must be a positive integer; got ${threads}.`);
+  }
+  const device = await openDevice(options, threads);
+  const programs = createProgramCache(options.memoryLimit ?? totalmem() / 2);
+  let tail: Promise<unknown> = Promise.resolve();
+  let disposed = false;
+  const context: CompileContext = {
+    device,
+    programs,
+    captureLimit: options.captureLimit ?? 1024,
+    xla: options.xla ?? false,
+    bfloat16: options.bfloat16 ?? false,
+    enqueue(task) {
+      if (disposed) return Promise.reject(new VlmR1Error("invalid-argument", "This engine is disposed."));
+      const result = tail.then(task);
+      tail = result.catch(() => undefined); // a failed call does not stop the next
+      return result;
+    },
+  };
+  return {
+    device: device.kind,
+    tensor: (data, shape) => makeTensor(device, data, shape),
+    zeros: (shape, dtype = "float32") =>
+      deviceTensor(device, viewOf(device.zeros(dtype, sizeOf(shape)), [...shape])),
+    pack: (shapes, data) => pack(device, shapes, data),
+    compile: (fn, compileOptions = {}) => compileFunction(context, fn, compileOptions),
+    describe: () => describe(context, options),
+    async dispose() {
+      if (disposed) return;
+      await context.enqueue(() => programs.release());
+      disposed = true;
+      await device.dispose();
+    },
+  };
+}
+
+async function openDevice(options: EngineOptions, threads: number): Promise<Device> {
+  if (options.device === "tensorflow")
+    throw new VlmR1Error("unsupported", "The tensorflow device is not there yet.");
+  return createCpuDevice(threads);
+}
+
+function makeTensor(
+  device: Device,
+  data: HostData | tf.Tensor | number,
+  shape?: readonly number[],
+): DeviceTensor {
+  if (typeof data === "number" || data instanceof tf.Tensor) {
+    const whole = deviceTensor(device, upload(device, data));
+    return shape ? whole.reshape(shape) : whole;
+  }
+  const extents = shape ? [...shape] : [data.length];
+  checkElements("The tensor", data, extents, dtypeOf(data));
+  return deviceTensor(device, viewOf(device.store(data), extents));
+}
+
+function describe(
+  { device, programs, xla, bfloat16 }: CompileContext,
+  options: EngineOptions,
+): EngineDescription {
+  return {
+    device: device.kind,
+    runtime: device.runtime,
+    library: device.library,
+    processors: device.processors,
+    threads: device.threads,
+    worker: options.worker ?? false,
+    xla,
+    bfloat16,
+    programs: programs.entries().map(({ description, runs }) => ({ ...description, runs })),
+  };
+}
