@@ -40,3 +40,17 @@ function showArray(values: readonly unknown[]): string {
   const flat = values.slice(0, 8).map((value) => (Array.isArray(value) ? "[…]" : show(value)));
   return `[${flat.join(", ")}${values.length > 8 ? ", …" : ""}]`;
 }
+
+/** The error for a path that cannot be opened or read: `not-found` when nothing is there, else `invalid-data`. */
+export function unreadable(path: string, cause: unknown): VlmR1Error {
+  if (VlmR1Error.is(cause)) return cause;
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === "ENOENT" || code === "ENOTDIR") {
+    return new VlmR1Error(
+      "not-found",
+      `There is nothing at ${path}. Check the path and the folder it is relative to.`,
+      { cause },
+    );
+  }
+  return invalidData({ file: path, problem: `it cannot be read: ${message}`, cause });
+}

@@ -1,0 +1,88 @@
+/** Wraps a question into the prompt that the model sees. */
+export type PromptTemplate = (question: string) => string;
+
+/**
+ * VLM-R1's template for referring expressions (task `rec`): think first, then answer in JSON.
+ * @see https://github.com/om-ai-lab/VLM-R1/blob/main/src/open-r1-multimodal/src/open_r1/vlm_modules/qwen_module.py
+ */
+export function recTemplate(question: string): string {
+  return `${question} First output the thinking process in <think> </think> tags and then output the final answer in <answer> </answer> tags. Output the final answer in JSON format.`;
+}
+
+/** VLM-R1's default template, for every task without its own and for InternVL and GLM: think first, then answer. */
+export function thinkTemplate(question: string): string {
+  return `${question} First output the thinking process in <think> </think> tags and then output the final answer in <answer> </answer> tags.`;
+}
+
+/** VLM-R1's template for image counting and captions in JSON (task `ic`). */
+export function jsonAnswerTemplate(question: string): string {
+  return `${question} First thinks about the reasoning process in the mind and then provides the user with the answer. The reasoning process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, i.e., <think> reasoning process here </think><answer> json format answer here </answer>`;
+}
+
+/** VLM-R1's template for detection with the `odLength` reward: the instruction stands before the question. */
+export function odLengthTemplate(question: string): string {
+  return `First thinks about the reasoning process in the mind and then provides the user with the answer. The reasoning process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, i.e., <think> reasoning process here </think><answer> answer here </answer>\n${question}`;
+}
+
+/** The template of VLM-R1's baseline evaluation (`test_rec_baseline.py`): no thinking. */
+export function recBaselineTemplate(question: string): string {
+  return `${question} Please provide the bounding box coordinate in JSON format.`;
+}
+
+/** No template: the question is the prompt. */
+export function plainTemplate(question: string): string {
+  return question;
+}
+
+/** The question of VLM-R1's referring-expression files. */
+export function recQuestion(expression: string): string {
+  return `Please provide the bounding box coordinate of the region this sentence describes: ${expression}.`;
+}
+
+/**
+ * VLM-R1's later detection question: targets by name, answer in JSON, `None` when there are none.
+ * @see https://om-ai-lab.github.io/2025_03_24.html
+ */
+export function detectionQuestion(names: readonly string[]): string {
+  return (
+    `Please carefully observe the image and detect the following targets: {${names.join("; ")}}. ` +
+    "Output each detected targets' bbox coordinates in JSON format. The format of the bbox coordinates is: " +
+    '```json\n[{"bbox_2d": [x1, y1, x2, y2], "label": "target name"}, {"bbox_2d": [x1, y1, x2, y2], "label": "target name"}]\n```. ' +
+    "If there are no such targets in the image, simply respond with None."
+  );
+}
+
+/** VLM-R1's first detection question, with the names as a Python list and the answer in <answer> tags. */
+export function detectionQuestionInTags(names: readonly string[]): string {
+  return (
+    `Please carefully check the image and detect the following objects: ${pythonList(names)}. ` +
+    "Output the bbox coordinates of detected objects in <answer></answer>. The bbox coordinates in Markdown format should be: \n" +
+    '```json\n[{"bbox_2d": [x1, y1, x2, y2], "label": "object name"}]\n```\n' +
+    ' If no targets are detected in the image, simply respond with "None".'
+  );
+}
+
+/** Visual-RFT's detection question, for one category at a time; its boxes are whole numbers in 0..1000. */
+export function visualRftDetectionQuestion(category: string): string {
+  return (
+    `Detect all objects belonging to the category '${category}' in the image, and provide the bounding boxes (between 0 and 1000, integer) and confidence (between 0 and 1, with two decimal places).\n` +
+    `If no object belonging to the category '${category}' in the image, return 'No Objects'.\n` +
+    "Output the thinking process in <think> </think> and final answer in <answer> </answer> tags.The output answer format should be as follows:\n" +
+    "<think> ... </think> <answer>[{'Position': [x1, y1, x2, y2], 'Confidence': number}, ...]</answer>\nPlease strictly follow the format."
+  );
+}
+
+/** The detection question of Qwen3-VL's ODinW-13 evaluation. */
+export function odinwQuestion(names: readonly string[]): string {
+  return `Locate every instance that belongs to the following categories: '${names.join(", ")}'. Report bbox coordinates in JSON format.`;
+}
+
+/** Python's `str(list_of_str)`: single quotes, double where a name has an apostrophe. */
+function pythonList(names: readonly string[]): string {
+  const quoted = names.map((name) => {
+    const escaped = name.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+    if (!escaped.includes("'")) return `'${escaped}'`;
+    return escaped.includes('"') ? `'${escaped.replaceAll("'", "\\'")}'` : `"${escaped}"`;
+  });
+  return `[${quoted.join(", ")}]`;
+}
