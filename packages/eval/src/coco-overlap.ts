@@ -79,7 +79,7 @@ function boxOverlaps(detected: Float64Array, actual: Float64Array, crowd: Uint8A
 }
 
 /** `bbIou` of maskApi.c for two boxes [x, y, width, height] that start at `i` and `j`; for a crowd, over the detection's area. */
-function xywhIou(a: Float64Array, i: number, b: Float64Array, j: number, crowd: boolean): number {
+export function xywhIou(a: Float64Array, i: number, b: Float64Array, j: number, crowd: boolean): number {
   const [x1, y1, w1, h1] = [a[i] as number, a[i + 1] as number, a[i + 2] as number, a[i + 3] as number];
   const [x2, y2, w2, h2] = [b[j] as number, b[j + 1] as number, b[j + 2] as number, b[j + 3] as number];
   const width = Math.min(w1 + x1, w2 + x2) - Math.max(x1, x2);

@@ -36,6 +36,8 @@ export interface CocoEvaluation {
   readonly categories: readonly CocoCategoryResult[];
   readonly curves: CocoCurves;
   readonly axes: CurveAxes;
+  /** The IoU thresholds along the first axis of the curves. */
+  readonly thresholds: readonly number[];
   readonly images: number;
   readonly detections: number;
   /** Detections whose category the annotations do not list. They count for nothing, as in pycocotools. */
@@ -98,6 +100,7 @@ export function evaluateCoco(
     categories: perCategory(annotations, layout, matches, curves, axes, settings.thresholds),
     curves,
     axes,
+    thresholds: settings.thresholds,
     images: layout.imageCount,
     detections: results.length,
     unknownCategory: layout.unknownCategory,

@@ -80,3 +80,21 @@ export function collectResults(source: string, masks: boolean): ResultCollector 
     }),
   };
 }
+
+/** The table of some of a table's rows, in the given order. */
+export function selectResults(table: ResultTable, rows: readonly number[]): ResultTable {
+  const pick = (column: Float64Array): Float64Array =>
+    Float64Array.from(rows, (row) => column[row] as number);
+  return {
+    ...table,
+    length: rows.length,
+    imageIds: pick(table.imageIds),
+    categoryIds: pick(table.categoryIds),
+    boxes: Float64Array.from(
+      { length: 4 * rows.length },
+      (_, i) => table.boxes[4 * (rows[i >> 2] as number) + (i & 3)] as number,
+    ),
+    scores: pick(table.scores),
+    segmentations: table.segmentations && rows.map((row) => table.segmentations?.[row]),
+  };
+}

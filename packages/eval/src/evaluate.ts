@@ -1,0 +1,215 @@
+import {
+  VlmR1Error,
+  type Completion,
+  type CompletionModel,
+  type Dataset,
+  type RewardFunction,
+  type Rng,
+  type Sample,
+} from "@vlmr1/core";
+import { bootstrapMean, type MeanInterval } from "./bootstrap.ts";
+import { breakDown } from "./break-down.ts";
+
+/** What to evaluate, on what, by what. */
+export interface EvaluateOptions<Target> {
+  readonly model: CompletionModel;
+  readonly dataset: Dataset<Target>;
+  /** Rewards by the names they have in the report: a metric is a reward, averaged. */
+  readonly metrics: Readonly<Record<string, RewardFunction<NoInfer<Target>>>>;
+  /** Where sampling and bootstrap draw from. */
+  readonly rng: Rng;
+  /** Samples that the model answers in one call. Default 8. */
+  readonly batchSize?: number;
+  /** Completions per sample; a sample's score is their mean. Default 1. */
+  readonly completions?: number;
+  /** Default 0: greedy decoding, as published evaluations do. */
+  readonly temperature?: number;
+  /** Default: the model's own. */
+  readonly maxNewTokens?: number;
+  /** Resamples of the bootstrap. Default 1000. */
+  readonly resamples?: number;
+  /** Share of resampled means inside the interval. Default 0.95. */
+  readonly level?: number;
+  readonly signal?: AbortSignal;
+  /** Called with each row as soon as it is scored. */
+  readonly onRow?: (row: EvaluationRow) => void;
+}
+
+/** One completion and what each metric gave it. */
+export interface ScoredCompletion {
+  readonly text: string;
+  readonly tokens: number;
+  readonly finishReason: Completion["finishReason"];
+  readonly scores: Readonly<Record<string, number>>;
+}
+
+/** One sample of an evaluation. */
+export interface EvaluationRow {
+  /** Index in the dataset. */
+  readonly index: number;
+  readonly id: string;
+  readonly group?: string;
+  readonly prompt: string;
+  readonly completions: readonly ScoredCompletion[];
+  /** Each metric, averaged over the completions. */
+  readonly scores: Readonly<Record<string, number>>;
+}
+
+/** The outcome of {@link evaluate}. */
+export interface EvaluationReport {
+  readonly samples: number;
+  /** The share of resampled means inside the intervals. */
+  readonly level: number;
+  /** Each metric over all samples. */
+  readonly totals: Readonly<Record<string, MeanInterval>>;
+  /** The same per group of samples, in order of first appearance; empty when samples have no group. */
+  readonly groups: readonly {
+    readonly group: string;
+    readonly samples: number;
+    readonly totals: Readonly<Record<string, MeanInterval>>;
+  }[];
+  /** One per sample, in the order of the dataset. */
+  readonly rows: readonly EvaluationRow[];
+}
+
+/**
+ * Runs a model over a dataset and scores what it writes: each metric's mean with a bootstrap interval (95 % by default), for the whole set
+ * and per group.
+ *
+ * The same model, dataset, options and `rng` seed give the same report.
+ *
+ * @throws VlmR1Error `invalid-argument` for options or a model that breaks its contract, `reward-failed` naming metric and sample when a
+ * metric throws or is not finite, `aborted` when the signal fires.
+ */
+export async function evaluate<Target>(options: EvaluateOptions<Target>): Promise<EvaluationReport> {
+  const { dataset, rng, batchSize = 8, level = 0.95, resamples = 1000 } = options;
+  if (dataset.length === 0) throw invalid("The dataset is empty: there is nothing to evaluate.");
+  if (!(Number.isInteger(batchSize) && batchSize > 0)) {
+    throw invalid(`batchSize must be a whole number of samples >= 1, got ${batchSize}.`);
+  }
+  const rows: EvaluationRow[] = [];
+  for (let start = 0; start < dataset.length; start += batchSize) {
+    if (options.signal?.aborted) {
+      throw new VlmR1Error(
+        "aborted",
+        `The evaluation was stopped after ${rows.length} of ${dataset.length} samples.`,
+      );
+    }
+    const count = Math.min(batchSize, dataset.length - start);
+    for (const row of await evaluateBatch(options, start, count)) {
+      rows.push(row);
+      options.onRow?.(row);
+    }
+  }
+  const names = Object.keys(options.metrics);
+  const totalsOf = (members: readonly EvaluationRow[], label: string): Record<string, MeanInterval> =>
+    Object.fromEntries(
+      names.map((name) => {
+        const values = members.map((row) => row.scores[name] as number);
+        const draws = rng.fork("bootstrap").fork(label).fork(name);
+        return [name, bootstrapMean(values, { rng: draws, resamples, level })];
+      }),
+    );
+  const groups = breakDown(
+    rows,
+    (row) => row.group,
+    (members) => totalsOf(members, `group ${members[0]?.group}`),
+  );
+  return {
+    samples: rows.length,
+    level,
+    totals: totalsOf(rows, "all"),
+    groups: groups.map(({ group, count, value }) => ({ group, samples: count, totals: value })),
+    rows,
+  };
+}
+
+async function evaluateBatch<Target>(
+  options: EvaluateOptions<Target>,
+  start: number,
+  count: number,
+): Promise<EvaluationRow[]> {
+  const { model, dataset, rng, completions = 1, temperature = 0, maxNewTokens, signal } = options;
+  const samples = await Promise.all(Array.from({ length: count }, (_, i) => dataset.get(start + i)));
+  const groups = await model.complete(samples, {
+    count: completions,
+    rng: rng.fork("sampling").fork(`${start}`),
+    temperature,
+    ...(maxNewTokens === undefined ? {} : { maxNewTokens }),
+    ...(signal ? { signal } : {}),
+  });
+  if (groups.length !== count || groups.some((group) => group.length !== completions)) {
+    throw invalid(
+      `The model must return ${count} groups of ${completions} completions, got groups of [${groups.map((group) => group.length).join(", ")}].`,
+    );
+  }
+  return Promise.all(
+    samples.map((sample, i) => scoreSample(options, sample, start + i, groups[i] as readonly Completion[])),
+  );
+}
+
+async function scoreSample<Target>(
+  { metrics }: EvaluateOptions<Target>,
+  sample: Sample<Target>,
+  index: number,
+  group: readonly Completion[],
+): Promise<EvaluationRow> {
+  const completions = await Promise.all(
+    group.map(async (completion): Promise<ScoredCompletion> => {
+      const scores: Record<string, number> = {};
+      for (const [name, metric] of Object.entries(metrics)) {
+        scores[name] = await scoreCompletion(name, metric, sample, completion);
+      }
+      const { text, tokenIds, finishReason } = completion;
+      return { text, tokens: tokenIds.length, finishReason, scores };
+    }),
+  );
+  const means = Object.keys(metrics).map((name) => {
+    const sum = completions.reduce((total, { scores }) => total + (scores[name] as number), 0);
+    return [name, sum / completions.length] as const;
+  });
+  return {
+    index,
+    id: sample.id,
+    ...(sample.group === undefined ? {} : { group: sample.group }),
+    prompt: sample.prompt,
+    completions,
+    scores: Object.fromEntries(means),
+  };
+}
+
+async function scoreCompletion<Target>(
+  name: string,
+  metric: RewardFunction<Target>,
+  sample: Sample<Target>,
+  { text, tokenIds, finishReason }: Completion,
+): Promise<number> {
+  let score: number;
+  try {
+    score = await metric({
+      completion: text,
+      sample,
+      tokenCount: tokenIds.length,
+      truncated: finishReason === "length",
+    });
+  } catch (cause) {
+    throw new VlmR1Error(
+      "reward-failed",
+      `Metric "${name}" failed on sample ${sample.id}: ${messageOf(cause)}`,
+      { cause },
+    );
+  }
+  if (Number.isFinite(score)) return score;
+  throw new VlmR1Error(
+    "reward-failed",
+    `Metric "${name}" gave ${score} for sample ${sample.id}: a metric must be a finite number for any completion.`,
+  );
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+function invalid(message: string): VlmR1Error {
+  return new VlmR1Error("invalid-argument", message);
+}
