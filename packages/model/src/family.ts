@@ -58,6 +58,10 @@ export interface DecoderConfig {
   readonly contextLength: number;
   /** Biases of the query, key and value projections (Qwen2). */
   readonly attentionBias: boolean;
+  /** Bias of the output projection of attention (some Llamas); default false. */
+  readonly outputBias?: boolean;
+  /** Biases of the MLP (some Llamas); default false. */
+  readonly mlpBias?: boolean;
   /** RMSNorm over every head of queries and keys before the rotation (Qwen3). */
   readonly queryKeyNorm: boolean;
   /** The output head is the embedding; no `lm_head.weight` in the file. */
@@ -101,8 +105,14 @@ export interface VisionTower {
   /** Token that images occupy in the prompt. */
   readonly imageTokenId: number;
   plan(images: readonly ProcessedImage[]): VisionPlan;
-  /** Pure and recordable; `inputs` are the tensors of `plan(...).inputs` under the same names. */
-  forward(tensors: Tensors, inputs: Readonly<Record<string, tf.Tensor>>): VisionFeatures;
+  /**
+   * Pure and recordable; `inputs` are the tensors of `plan(...).inputs` under the same names. `adapters`: see `Scope`.
+   */
+  forward(
+    tensors: Tensors,
+    inputs: Readonly<Record<string, tf.Tensor>>,
+    adapters?: ReadonlyMap<string, number>,
+  ): VisionFeatures;
 }
 
 /** One parameter of an architecture. */

@@ -26,11 +26,15 @@ export interface DecoderTraits {
   /** See `DecoderConfig.prefix`. */
   readonly prefix: string;
   readonly attentionBias: boolean;
+  readonly outputBias?: boolean;
+  readonly mlpBias?: boolean;
   readonly queryKeyNorm: boolean;
   readonly defaultTheta: number;
   readonly defaultContext: number;
   /** Whether the head is tied: the outer file may say so, or the inner one, or only the class. */
   readonly tiedHead: boolean;
+  /** Multimodal positions: how frequencies are dealt to the axes, and the sections when the file has none. Absent: plain RoPE. */
+  readonly multimodal?: { readonly interleaved: boolean; readonly defaultSections: readonly number[] };
   /** Default of `head_dim`; undefined: hidden size / heads. */
   readonly defaultHeadDim?: number;
 }
@@ -62,8 +66,10 @@ export function decoderConfig(fields: z.output<typeof decoderFields>, traits: De
     );
   }
   const rope = resolveRope(fields, traits.defaultTheta);
-  const total = rope.sections?.reduce((sum, size) => sum + size, 0);
-  if (total !== undefined && !rope.interleaved && total !== headDim / 2) {
+  const sections = traits.multimodal && (rope.sections ?? traits.multimodal.defaultSections);
+  const interleaved = traits.multimodal?.interleaved ?? false;
+  const total = sections?.reduce((sum, size) => sum + size, 0);
+  if (total !== undefined && !interleaved && total !== headDim / 2) {
     refuse(
       "invalid-data",
       `mrope_section adds up to ${total}; a head of ${headDim} has ${headDim / 2} frequencies`,
@@ -81,10 +87,12 @@ export function decoderConfig(fields: z.output<typeof decoderFields>, traits: De
     rmsNormEps: fields.rms_norm_eps ?? 1e-6,
     contextLength: fields.max_position_embeddings ?? traits.defaultContext,
     attentionBias: traits.attentionBias,
+    outputBias: traits.outputBias ?? false,
+    mlpBias: traits.mlpBias ?? false,
     queryKeyNorm: traits.queryKeyNorm,
     tiedHead: traits.tiedHead,
     ropeTheta: rope.theta,
-    rotaryAxes: rotaryAxes(headDim / 2, rope.sections, rope.interleaved),
+    rotaryAxes: rotaryAxes(headDim / 2, sections, interleaved),
   };
 }
 

@@ -19,29 +19,27 @@ function layerTensors(name: string, config: DecoderConfig): TensorSpec[] {
   const queryWidth = config.heads * headDim;
   const keyWidth = config.keyValueHeads * headDim;
   const attention = `${name}.self_attn`;
-  const projections: [string, number][] = [
-    [`${attention}.q_proj`, queryWidth],
-    [`${attention}.k_proj`, keyWidth],
-    [`${attention}.v_proj`, keyWidth],
-  ];
   return [
-    ...projections.flatMap(([module, width]) => [
-      { name: `${module}.weight`, shape: [width, hiddenSize] },
-      ...(config.attentionBias ? [{ name: `${module}.bias`, shape: [width] }] : []),
-    ]),
-    { name: `${attention}.o_proj.weight`, shape: [hiddenSize, queryWidth] },
+    ...projection(`${attention}.q_proj`, queryWidth, hiddenSize, config.attentionBias),
+    ...projection(`${attention}.k_proj`, keyWidth, hiddenSize, config.attentionBias),
+    ...projection(`${attention}.v_proj`, keyWidth, hiddenSize, config.attentionBias),
+    ...projection(`${attention}.o_proj`, hiddenSize, queryWidth, config.outputBias),
     ...(config.queryKeyNorm
       ? [
           { name: `${attention}.q_norm.weight`, shape: [headDim] },
           { name: `${attention}.k_norm.weight`, shape: [headDim] },
         ]
       : []),
-    { name: `${name}.mlp.gate_proj.weight`, shape: [intermediateSize, hiddenSize] },
-    { name: `${name}.mlp.up_proj.weight`, shape: [intermediateSize, hiddenSize] },
-    { name: `${name}.mlp.down_proj.weight`, shape: [hiddenSize, intermediateSize] },
+    ...projection(`${name}.mlp.gate_proj`, intermediateSize, hiddenSize, config.mlpBias),
+    ...projection(`${name}.mlp.up_proj`, intermediateSize, hiddenSize, config.mlpBias),
+    ...projection(`${name}.mlp.down_proj`, hiddenSize, intermediateSize, config.mlpBias),
     { name: `${name}.input_layernorm.weight`, shape: [hiddenSize] },
     { name: `${name}.post_attention_layernorm.weight`, shape: [hiddenSize] },
   ];
+}
+
+function projection(name: string, outputs: number, inputs: number, bias = false): TensorSpec[] {
+  return linearTensors(name, outputs, inputs).slice(0, bias ? 2 : 1);
 }
 
 /** A linear layer: weight `[out, in]`, then its bias `[out]`. */

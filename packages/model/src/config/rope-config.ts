@@ -10,7 +10,6 @@ const ropeTable = z
     rope_theta: positive.nullish(),
     factor: positive.nullish(),
     mrope_section: z.array(z.int().min(0)).length(3).nullish(),
-    mrope_interleaved: z.boolean().nullish(),
   })
   .nullish();
 
@@ -25,9 +24,8 @@ export const ropeFields = z.looseObject({
 /** Rotary settings with the styles resolved. */
 export interface RopeConfig {
   readonly theta: number;
-  /** Frequencies per axis (time, row, column); undefined: plain RoPE. */
+  /** Frequencies per axis (time, row, column); undefined when the file has none. */
   readonly sections: readonly number[] | undefined;
-  readonly interleaved: boolean;
 }
 
 /** Types that leave every frequency as it is, at least up to `max_position_embeddings`, which is as far as prompts may go. */
@@ -57,6 +55,5 @@ export function resolveRope(fields: z.output<typeof ropeFields>, defaultTheta: n
       fields.rope_scaling?.rope_theta ??
       defaultTheta,
     sections: tables.find((table) => table?.mrope_section)?.mrope_section ?? undefined,
-    interleaved: tables.some((table) => table?.mrope_interleaved === true),
   };
 }

@@ -106,7 +106,7 @@ async function readFully(
 
 function checkFinite(values: Float32Array, start: number, tensor: string, name: string): void {
   for (let i = 0; i < values.length; i++) {
-    if (values[i]! - values[i]! === 0) continue;
+    if (Number.isFinite(values[i])) continue;
     throw new VlmR1Error(
       "invalid-data",
       `${name}: tensor "${tensor}" has the weight ${values[i]} at index ${start + i}. The checkpoint is damaged or its training diverged.`,

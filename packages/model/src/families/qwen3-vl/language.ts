@@ -7,7 +7,9 @@ export function qwen3Decoder(config: Qwen3VlConfig): DecoderConfig {
   return decoderConfig(config.text_config, {
     prefix: "model.language_model",
     attentionBias: config.text_config["attention_bias"] === true,
+    outputBias: config.text_config["attention_bias"] === true,
     queryKeyNorm: true,
+    multimodal: { interleaved: true, defaultSections: [24, 20, 20] },
     defaultTheta: 5_000_000,
     defaultContext: 128_000,
     defaultHeadDim: 128,

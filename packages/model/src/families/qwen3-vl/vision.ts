@@ -35,7 +35,7 @@ export function qwen3VisionTower(config: Qwen3VlConfig): VisionTower {
     deepstackLayers: vision.deepstack_visual_indexes.length,
     imageTokenId: config.image_token_id,
     plan: (images) => planImages(vision, images),
-    forward: (tensors, inputs) => encodeImages(vision, tensors, inputs),
+    forward: (tensors, inputs, adapters) => encodeImages(vision, rootScope(tensors, adapters), inputs),
   };
 }
 
@@ -78,8 +78,8 @@ function planImages(vision: VisionConfig, images: readonly ProcessedImage[]): Vi
 }
 
 /** `pixels` `[I N, width]` to features `[I N / merge^2, D]` and one such set for each deepstack layer. */
-function encodeImages(vision: VisionConfig, tensors: Tensors, inputs: Inputs): VisionFeatures {
-  const scope = child(rootScope(tensors), "model.visual");
+function encodeImages(vision: VisionConfig, root: Scope, inputs: Inputs): VisionFeatures {
+  const scope = child(root, "model.visual");
   const D = vision.hidden_size;
   const { bias, cos, sin } = inputs as Record<"bias" | "cos" | "sin", tf.Tensor>;
   const attention: VisionAttention = {
