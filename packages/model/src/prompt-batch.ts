@@ -1,13 +1,22 @@
-import type { DecoderConfig, HostTensor, Positions, ProcessedImage } from "./family.ts";
+import type { DecoderConfig, HostTensor, ImageLayout, Positions, ProcessedImage } from "./family.ts";
 import type { RotaryTables } from "./layers/rotary.ts";
 import { positionTables } from "./positions/position-tables.ts";
 
 const HIDDEN = -1e9;
 
+/** One image of a prompt. */
+export interface PromptImage extends ImageLayout {
+  /** Equal for equal pictures. */
+  readonly key: string;
+  /** The pixels for the vision tower; computed when needed. */
+  process(): ProcessedImage;
+}
+
 /** One prompt, ready for the decoder. */
 export interface Prompt {
+  /** Rendered, images expanded to their placeholders, unpadded. */
   readonly ids: readonly number[];
-  readonly images: readonly ProcessedImage[];
+  readonly images: readonly PromptImage[];
   readonly positions: Positions;
 }
 

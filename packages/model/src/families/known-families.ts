@@ -1,7 +1,6 @@
 import { VlmR1Error } from "@vlmr1/core";
 import type { Family } from "../family.ts";
 import { idefics3 } from "./idefics3/family.ts";
-import { idefics3 } from "./idefics3/family.ts";
 import { llama } from "./llama/family.ts";
 import { qwen2 } from "./qwen2/family.ts";
 import { qwen25Vl } from "./qwen2-5-vl/family.ts";

@@ -1,0 +1,59 @@
+import type { DeviceTensor, Engine } from "@vlmr1/engine";
+import type { HostTensor } from "./family.ts";
+
+/** Objects and arrays with host tensors at the leaves. */
+export type HostTree = HostTensor | readonly HostTree[] | { readonly [name: string]: HostTree };
+
+/** The same tree with tensors of the engine at the leaves. */
+export type Uploaded<T> = T extends HostTensor
+  ? DeviceTensor
+  : T extends object
+    ? { [K in keyof T]: Uploaded<T[K]> }
+    : T;
+
+function isHostTensor(tree: object): tree is HostTensor {
+  return "data" in tree && ArrayBuffer.isView(tree.data);
+}
+
+function mapLeaves(tree: unknown, leaf: (tensor: HostTensor) => DeviceTensor): unknown {
+  if (typeof tree !== "object" || tree === null) return tree;
+  if (isHostTensor(tree)) return leaf(tree);
+  if (Array.isArray(tree)) return tree.map((branch: unknown) => mapLeaves(branch, leaf));
+  return Object.fromEntries(Object.entries(tree).map(([name, branch]) => [name, mapLeaves(branch, leaf)]));
+}
+
+/** Hands host tensors to the engine, runs `use`, and gives them up again. On `cpu` nothing is copied. */
+export async function withUploaded<T, R>(
+  engine: Engine,
+  tree: T,
+  use: (uploaded: Uploaded<T>) => Promise<R>,
+): Promise<R> {
+  const tensors: DeviceTensor[] = [];
+  const uploaded = mapLeaves(tree, ({ data, shape }) => {
+    const tensor = engine.tensor(data, shape);
+    tensors.push(tensor);
+    return tensor;
+  }) as Uploaded<T>;
+  try {
+    return await use(uploaded);
+  } finally {
+    for (const tensor of tensors) tensor.dispose();
+  }
+}
+
+/** Elements of a float32 tensor. On `cpu` this is the live memory. */
+export async function readFloats(tensor: DeviceTensor): Promise<Float32Array> {
+  return (await tensor.read()) as Float32Array;
+}
+
+/** Elements of an int32 tensor. On `cpu` this is the live memory. */
+export async function readInts(tensor: DeviceTensor): Promise<Int32Array> {
+  return (await tensor.read()) as Int32Array;
+}
+
+/** Disposes every tensor of a tree. */
+export function disposeTree(tree: unknown): void {
+  if (typeof tree !== "object" || tree === null) return;
+  if ("dispose" in tree && typeof tree.dispose === "function") return void (tree as DeviceTensor).dispose();
+  for (const branch of Object.values(tree)) disposeTree(branch);
+}

@@ -1,0 +1,143 @@
+import type { Compiled, Engine } from "@vlmr1/engine";
+import type * as tf from "@tensorflow/tfjs";
+import { VlmR1Error } from "@vlmr1/core";
+import type { Architecture, ProcessedImage, Tensors, VisionFeatures, VisionTower } from "./family.ts";
+import { readFloats, withUploaded } from "./host-tree.ts";
+import type { AdapterScaling } from "./layers/scope.ts";
+import type { DeviceTensors } from "./parameters.ts";
+import type { PromptImage } from "./prompt-batch.ts";
+
+/** What a vision tower made of one image: `features[0]` `[tokens, D]`, then one such array per deepstack layer. */
+export type ImageFeatures = readonly Float32Array[];
+
+/** Encodes images, each picture once as long as the tower does not change. */
+export interface FeatureEncoder {
+  /** Features of every image, in order. */
+  encode(images: readonly PromptImage[]): Promise<ImageFeatures[]>;
+  /** Forgets everything: the tower's weights changed. */
+  clear(): void;
+  /** Releases the compiled tower. */
+  release(): Promise<void>;
+}
+
+type VisionPass = (tensors: Tensors, inputs: Record<string, tf.Tensor>) => VisionFeatures;
+
+/** Images that one run of the tower takes at most, and patches or tiles that it holds at most. */
+const BATCH_IMAGES = 16;
+const BATCH_ROWS = 4096;
+
+/** Features in memory; 2^28 bytes hold 40000 images of `nano`. */
+const CACHE_BYTES = 2 ** 28;
+
+/** The tower of an architecture. Throws `VlmR1Error` for text-only models. */
+export function visionOf(architecture: Architecture): VisionTower {
+  if (architecture.vision) return architecture.vision;
+  throw new VlmR1Error(
+    "invalid-argument",
+    `A ${architecture.modelType} model has no vision tower; its prompts cannot have images.`,
+  );
+}
+
+/** Compiles the tower and keeps the features of pictures it has seen. `tensors` is asked for the current weights. */
+export function createFeatureEncoder(
+  engine: Engine,
+  architecture: Architecture,
+  tensors: () => DeviceTensors,
+  adapters: () => AdapterScaling | undefined = () => undefined,
+): FeatureEncoder {
+  const cache = new Map<string, ImageFeatures>();
+  let bytes = 0;
+  let pass: Compiled<Parameters<VisionPass>, VisionFeatures> | undefined;
+  const remember = (key: string, features: ImageFeatures): void => {
+    cache.set(key, features);
+    bytes += byteLength(features);
+    for (const [oldest, old] of cache) {
+      if (bytes <= CACHE_BYTES || oldest === key) break;
+      cache.delete(oldest);
+      bytes -= byteLength(old);
+    }
+  };
+  const encode = async (images: readonly PromptImage[]): Promise<ImageFeatures[]> => {
+    if (images.length === 0) return [];
+    const tower = visionOf(architecture);
+    const results = new Map<string, ImageFeatures>();
+    const missing = new Map<string, PromptImage>();
+    for (const image of images) {
+      const known = cache.get(image.key);
+      if (known) results.set(image.key, known);
+      else missing.set(image.key, image);
+    }
+    for (const batch of imageBatches([...missing.values()])) {
+      const scaling = adapters();
+      pass ??= engine.compile<Parameters<VisionPass>, VisionFeatures>(
+        (weights, inputs) => tower.forward(weights, inputs, scaling),
+        { name: "vision" },
+      );
+      const encoded = await encodeBatch(
+        engine,
+        tower,
+        pass,
+        tensors(),
+        batch.map((image) => image.process()),
+      );
+      encoded.forEach((features, i) => {
+        const { key } = batch[i] as PromptImage;
+        results.set(key, features);
+        remember(key, features);
+      });
+    }
+    return images.map((image) => results.get(image.key) as ImageFeatures);
+  };
+  const clear = (): void => {
+    cache.clear();
+    bytes = 0;
+  };
+  const release = async (): Promise<void> => {
+    await pass?.release();
+    pass = undefined;
+  };
+  return { encode, clear, release };
+}
+
+function byteLength(features: ImageFeatures): number {
+  return features.reduce((sum, set) => sum + set.byteLength, 0);
+}
+
+/** Images of one shape together, in batches whose sizes are powers of two, so that few graphs serve all. */
+export function imageBatches(images: readonly PromptImage[]): PromptImage[][] {
+  const byShape = new Map<string, PromptImage[]>();
+  for (const image of images) {
+    const shape = `${image.shape.join("x")} ${image.grid.join("x")}`;
+    byShape.set(shape, [...(byShape.get(shape) ?? []), image]);
+  }
+  const batches: PromptImage[][] = [];
+  for (const group of byShape.values()) {
+    const rows = group[0]?.shape[0] ?? 1;
+    const limit = Math.max(1, Math.min(BATCH_IMAGES, Math.floor(BATCH_ROWS / rows)));
+    for (let at = 0; at < group.length;) {
+      const size = 2 ** Math.floor(Math.log2(Math.min(limit, group.length - at)));
+      batches.push(group.slice(at, at + size));
+      at += size;
+    }
+  }
+  return batches;
+}
+
+async function encodeBatch(
+  engine: Engine,
+  tower: VisionTower,
+  pass: Compiled<Parameters<VisionPass>, VisionFeatures>,
+  tensors: DeviceTensors,
+  images: readonly ProcessedImage[],
+): Promise<ImageFeatures[]> {
+  const plan = tower.plan(images);
+  const result = await withUploaded(engine, plan.inputs, (inputs) => pass(tensors, inputs));
+  const sets = await Promise.all([result.features, ...result.deepstack].map(readFloats));
+  const features = images.map((image, i) => {
+    const width = (sets[0] as Float32Array).length / plan.rows;
+    const start = plan.starts[i] as number;
+    return sets.map((set) => set.slice(start * width, (start + image.tokens) * width));
+  });
+  for (const tensor of [result.features, ...result.deepstack]) tensor.dispose();
+  return features;
+}

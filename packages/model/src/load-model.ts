@@ -1,0 +1,81 @@
+import { VlmR1Error } from "@vlmr1/core";
+import type { Engine } from "@vlmr1/engine";
+import { assembleModel } from "./assemble-model.ts";
+import { knownFamilies } from "./families/known-families.ts";
+import type { Architecture, Family, TensorSpec } from "./family.ts";
+import type { Model } from "./model.ts";
+import { openModelFolder, type ModelFolder } from "./model-folder.ts";
+import { interpretFiles, readModelFiles } from "./model-files.ts";
+import { createParameterStore, type ParameterStore } from "./parameters.ts";
+import { openCheckpoint } from "./safetensors/checkpoint.ts";
+import { saveModel } from "./save-model.ts";
+import { matchTensors, withStoredHead } from "./weight-names.ts";
+
+/** How a checkpoint is loaded. */
+export interface LoadOptions {
+  readonly engine: Engine;
+  /** Folder of a PEFT adapter that is put on. */
+  readonly adapter?: string;
+  /** Families to choose from; default all that this package knows. Add your own here. */
+  readonly families?: readonly Family[];
+  /**
+   * Whether decoding may keep a second copy of frozen weights, laid out for speed: about twice as fast for short batches. Default true.
+   */
+  readonly bakeWeights?: boolean;
+}
+
+/** The image side first, then the decoder: each lies in one buffer, so that training either needs no copy. */
+export function segmentsOf({ tensors, vision }: Architecture): TensorSpec[][] {
+  const isVision = ({ name }: TensorSpec): boolean =>
+    vision?.prefixes.some((prefix) => name.startsWith(`${prefix}.`)) ?? false;
+  return [tensors.filter(isVision), tensors.filter((spec) => !isVision(spec))];
+}
+
+/**
+ * Opens a checkpoint folder as it is on the Hugging Face Hub. Weights in float32, float16 or bfloat16, in one file or in shards;
+ * they are computed with in float32.
+ *
+ * @throws VlmR1Error `not-found` without folder or file, `invalid-data` for damaged or contradicting files, `unsupported` for a kind
+ * of model that no family reads.
+ */
+export async function loadModel(path: string, options: LoadOptions): Promise<Model> {
+  const { engine, families = knownFamilies, bakeWeights = true } = options;
+  const folder = await openModelFolder(path);
+  const files = await readModelFiles(folder);
+  if (files.config === undefined) {
+    throw new VlmR1Error("not-found", `The model folder "${folder.path}" has no config.json.`);
+  }
+  if (files.tokenizer === undefined) {
+    throw new VlmR1Error("not-found", `The model folder "${folder.path}" has no tokenizer.json.`);
+  }
+  const { family, ...read } = interpretFiles(files, families);
+  const { architecture, parameters } = await loadWeights(engine, folder, files.config, family);
+  return assembleModel({
+    engine,
+    architecture,
+    parameters,
+    ...read,
+    bakeWeights,
+    save: (model, directory, saveOptions) => saveModel(model, files, directory, saveOptions),
+  });
+}
+
+async function loadWeights(
+  engine: Engine,
+  folder: ModelFolder,
+  config: unknown,
+  family: Family,
+): Promise<{ architecture: Architecture; parameters: ParameterStore }> {
+  const declared = family.architecture(config);
+  const checkpoint = await openCheckpoint(folder);
+  try {
+    const architecture = withStoredHead(declared, config, checkpoint.tensors, family.renames);
+    const places = matchTensors(architecture.tensors, checkpoint.tensors, family.renames);
+    const parameters = await createParameterStore(engine, segmentsOf(architecture), (spec, target) =>
+      checkpoint.read(places.get(spec.name) as string, target),
+    );
+    return { architecture, parameters };
+  } finally {
+    await checkpoint.close();
+  }
+}

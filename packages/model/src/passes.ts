@@ -1,0 +1,149 @@
+import * as tf from "@tensorflow/tfjs";
+import { updateSlice } from "@vlmr1/engine";
+import type { Architecture, Tensors } from "./family.ts";
+import {
+  decode,
+  finalNorm,
+  headScope,
+  lastHidden,
+  type LayerFunction,
+  type PlacedFeatures,
+  type TokenInputs,
+} from "./language-model.ts";
+import type { KeyValues } from "./layers/attention.ts";
+import { logits } from "./layers/head.ts";
+import { rootScope, type AdapterScaling, type Scope } from "./layers/scope.ts";
+
+/** Image side of a prompt pass; `deepstack` is empty for most families. */
+export interface FeatureTensors {
+  readonly features: tf.Tensor2D;
+  readonly deepstack: readonly tf.Tensor2D[];
+  readonly slots: { readonly rows: tf.Tensor1D; readonly mask: tf.Tensor2D };
+}
+
+/** What the passes need to know of a model. */
+export interface PassConfig {
+  readonly architecture: Architecture;
+  readonly adapters?: AdapterScaling | undefined;
+  readonly layer?: LayerFunction | undefined;
+}
+
+export interface PromptResult {
+  /** Hidden states of every slot, `[P S, D]`. */
+  readonly hidden: tf.Tensor;
+  /** Per layer `[P, K, S, d]`. */
+  readonly keyValues: readonly KeyValues[];
+}
+
+function placed(images: FeatureTensors | undefined): PlacedFeatures | undefined {
+  return images && { ...images.slots, features: images.features, deepstack: images.deepstack };
+}
+
+/** Runs left-padded prompts, `inputs.ids` int32 `[P S]`. */
+export function promptPass(
+  root: Scope,
+  config: PassConfig,
+  inputs: TokenInputs,
+  images?: FeatureTensors,
+): PromptResult {
+  const [prompts, , slots] = inputs.rotary.cos.shape as [number, number, number];
+  const tokens = { prompts, group: 1, length: slots };
+  return decode(root, config.architecture.decoder, inputs, tokens, undefined, placed(images), config.layer);
+}
+
+/** The scope of a model's parameters, split over several records. */
+export function modelScope(config: PassConfig, ...records: readonly Tensors[]): Scope {
+  return rootScope(Object.assign({}, ...records) as Tensors, config.adapters);
+}
+
+/** What the prompts leave for generation. */
+export interface Prefilled {
+  /** Logits that predict the first new token, `[P, V]`. */
+  readonly logits: tf.Tensor2D;
+  /** Per layer `[P, K, S, d]`. */
+  readonly keyValues: readonly KeyValues[];
+}
+
+/** Prompts to first logits and the keys and values that all answers share. */
+export function prefill(
+  root: Scope,
+  config: PassConfig,
+  inputs: TokenInputs,
+  images?: FeatureTensors,
+): Prefilled {
+  const { decoder } = config.architecture;
+  const [prompts, , slots] = inputs.rotary.cos.shape as [number, number, number];
+  const { hidden, keyValues } = promptPass(root, config, inputs, images);
+  const last = finalNorm(root, decoder, lastHidden(hidden, prompts, slots)); // [P, D]
+  return { logits: logits(headScope(root, decoder), last), keyValues };
+}
+
+/** Inputs of one decoding step: P prompts, G answers each, one token per answer. */
+export interface StepInputs extends TokenInputs {
+  /** int32 `[4]`: where this token's keys go in the answer cache, `[0, 0, t, 0]`. */
+  readonly start: tf.Tensor1D;
+}
+
+/** Logits after one more token, and the answer cache with it. */
+export interface StepResult {
+  /** `[P G, V]` */
+  readonly logits: tf.Tensor2D;
+  /** Per layer `[P, K G, C, d]`. */
+  readonly cache: readonly KeyValues[];
+}
+
+/** One token of every answer; it sees the shared prompt, the answer so far (`cache`), and itself. */
+export function stepPass(
+  root: Scope,
+  config: PassConfig,
+  inputs: StepInputs,
+  prefix: readonly KeyValues[],
+  cache: readonly KeyValues[],
+): StepResult {
+  const { decoder } = config.architecture;
+  const prompts = inputs.rotary.cos.shape[0] as number;
+  const group = (inputs.ids.shape[0] as number) / prompts;
+  const earlier = prefix.map((shared, i) => [
+    { ...shared, shared: true },
+    { ...(cache[i] as KeyValues), shared: false },
+  ]);
+  const { hidden, keyValues } = decode(root, decoder, inputs, { prompts, group, length: 1 }, earlier);
+  const grown = keyValues.map((own, i) => {
+    const old = cache[i] as KeyValues;
+    return {
+      keys: updateSlice(old.keys, own.keys, inputs.start),
+      values: updateSlice(old.values, own.values, inputs.start),
+    };
+  });
+  return { logits: logits(headScope(root, decoder), finalNorm(root, decoder, hidden)), cache: grown };
+}
+
+/** Inputs of a pass over whole answers. */
+export interface AnswerTensors extends TokenInputs {
+  /** int32 `[P G T]`: the tokens whose probability is wanted; `ids` are these without the last of each answer. */
+  readonly targets: tf.Tensor1D;
+}
+
+/**
+ * Hidden states, normalized, that predict each of T tokens of G answers to each of P prompts: `[P G T, D]`. The prompt is computed
+ * once; the state that predicts the first token is its last one.
+ */
+export function answerPass(
+  root: Scope,
+  config: PassConfig,
+  prompt: PromptResult,
+  slots: number,
+  inputs: AnswerTensors,
+): tf.Tensor {
+  const { decoder } = config.architecture;
+  const [P, , T1] = inputs.rotary.cos.shape as [number, number, number]; // T - 1 tokens are fed
+  const G = (inputs.ids.shape[0] as number) / P / T1;
+  const D = decoder.hiddenSize;
+  const earlier = prompt.keyValues.map((own) => [{ ...own, shared: true }]);
+  const tokens = { prompts: P, group: G, length: T1 };
+  const { hidden } = decode(root, decoder, inputs, tokens, earlier, undefined, config.layer); // [P G (T - 1), D]
+  const last = tf.reshape(lastHidden(prompt.hidden, P, slots), [P, 1, 1, D]);
+  const first = tf.reshape(tf.tile(last, [1, G, 1, 1]), [P * G, 1, D]);
+  const all = tf.concat([first, tf.reshape(hidden, [P * G, T1, D])], 1); // [P G, T, D]
+  return finalNorm(root, decoder, tf.reshape(all, [P * G * (T1 + 1), D]));
+}

@@ -1,0 +1,37 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { readFloats } from "./host-tree.ts";
+import type { Model, SaveOptions } from "./model.ts";
+import type { ModelFiles } from "./model-files.ts";
+import { saveWeights } from "./safetensors/save-checkpoint.ts";
+
+/**
+ * Writes a checkpoint folder: the documents as they were read, the weights under the names that transformers uses now.
+ */
+export async function saveModel(
+  model: Model,
+  files: ModelFiles,
+  directory: string,
+  options: SaveOptions,
+): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const documents: readonly (readonly [string, unknown])[] = [
+    ["config.json", files.config],
+    ["generation_config.json", files.generationConfig],
+    ["preprocessor_config.json", files.preprocessorConfig],
+    ["processor_config.json", files.processorConfig],
+    ["tokenizer.json", files.tokenizer],
+    ["tokenizer_config.json", files.tokenizerConfig],
+  ];
+  for (const [name, document] of documents) {
+    if (document !== undefined)
+      await writeFile(join(directory, name), `${JSON.stringify(document, null, 2)}\n`);
+  }
+  if (files.chatTemplate !== undefined)
+    await writeFile(join(directory, "chat_template.jinja"), files.chatTemplate);
+  const tensors = [];
+  for (const { name, shape } of model.architecture.tensors) {
+    tensors.push({ name, shape, data: await readFloats(model.parameters.get(name)) });
+  }
+  await saveWeights(directory, tensors, options.dtype ? { dtype: options.dtype } : {});
+}
