@@ -34,7 +34,7 @@ export function boxRepetitionReward({ maxPenalty = 1 }: { readonly maxPenalty?: 
 }
 
 /** n-grams are compared by the numbers of their words, so that long words cost no more than short ones. */
-function distinctNgrams(words: readonly string[], ngram: number): number {
+export function distinctNgrams(words: readonly string[], ngram: number): number {
   const numbers = new Map<string, number>();
   let previous = words.map((word) => {
     const number = numbers.get(word) ?? numbers.size;
