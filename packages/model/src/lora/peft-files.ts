@@ -1,0 +1,145 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { VlmR1Error } from "@vlmr1/core";
+import type { Rename, TensorSpec } from "../family.ts";
+import { openModelFolder } from "../model-folder.ts";
+import type { WeightDtype } from "../safetensors/dtype.ts";
+import { readHeader, readWeights, type SafetensorsFile } from "../safetensors/read-file.ts";
+import { type WritableTensor, writeSafetensors } from "../safetensors/write-file.ts";
+import { canonicalName } from "../weight-names.ts";
+import { adaptedModules, adapterTensors, linearModules, type LoraConfig } from "./lora-config.ts";
+import { parsePeftConfig, peftConfigDocument, type PeftConfig } from "./peft-config.ts";
+
+/** An open adapter folder whose tensors fit the base model. */
+export interface AdapterReader {
+  /** Settings; `targets` select exactly the modules that the file has. */
+  readonly config: LoraConfig;
+  /** Reads `….lora_A.weight` or `….lora_B.weight`, under the canonical name of its module, into `target`. */
+  read(spec: TensorSpec, target: Float32Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+const CONFIG = "adapter_config.json";
+const WEIGHTS = "adapter_model.safetensors";
+
+/** What PEFT puts in front of the names of the model that it wraps. */
+const WRAPPER = "base_model.model.";
+
+/** The end of an adapter tensor's name, with or without the name of the adapter. */
+const SUFFIX = /\.lora_([AB])(?:\.default)?\.weight$/;
+
+/**
+ * Opens a PEFT adapter folder (`adapter_config.json`, `adapter_model.safetensors`) for a model with the parameters `specs`. Names of
+ * modules may be those of older releases; `renames` are the rules of the model's family.
+ *
+ * @throws VlmR1Error `not-found` without its files, `invalid-data` when its tensors do not fit the model (they are named),
+ * `unsupported` for other kinds of adapters.
+ */
+export async function openAdapter(
+  path: string,
+  specs: readonly TensorSpec[],
+  renames: readonly Rename[],
+): Promise<AdapterReader> {
+  const folder = await openModelFolder(path);
+  const document = await folder.json(CONFIG);
+  if (document === undefined)
+    throw new VlmR1Error("not-found", `The adapter folder "${path}" has no ${CONFIG}.`);
+  const config = parsePeftConfig(document);
+  const handle = await folder.open(WEIGHTS);
+  try {
+    const file = await readHeader(handle, WEIGHTS);
+    const places = adapterPlaces(file, renames);
+    const resolved = { ...config, targets: resolveTargets(config, specs, places) };
+    checkTensors(file, places, adapterTensors(adaptedModules(specs, resolved)));
+    const read = (spec: TensorSpec, target: Float32Array): Promise<void> =>
+      readWeights(file, places.get(spec.name)!, target);
+    return { config: resolved, read, close: () => handle.close() };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** Writes an adapter folder that PEFT reads; `tensors` have canonical names, as `AdapterReader.read` takes them. */
+export async function saveAdapter(
+  path: string,
+  config: LoraConfig,
+  tensors: readonly WritableTensor[],
+  { baseModel, dtype = "F32" }: { readonly baseModel?: string; readonly dtype?: WeightDtype } = {},
+): Promise<void> {
+  await mkdir(path, { recursive: true });
+  const named = tensors.map((tensor) => ({ ...tensor, name: `${WRAPPER}${tensor.name}` }));
+  await writeSafetensors(join(path, WEIGHTS), named, dtype);
+  await writeFile(join(path, CONFIG), `${JSON.stringify(peftConfigDocument(config, baseModel), null, 2)}\n`);
+}
+
+/** Canonical adapter tensor name to its name in the file. */
+function adapterPlaces(file: SafetensorsFile, renames: readonly Rename[]): Map<string, string> {
+  const places = new Map<string, string>();
+  for (const stored of file.tensors.keys()) {
+    const match = SUFFIX.exec(stored);
+    if (!match || !stored.startsWith(WRAPPER)) {
+      throw new VlmR1Error("unsupported", `${WEIGHTS}: "${stored}" is not a LoRA matrix of a linear layer.`);
+    }
+    const module = canonicalName(stored.slice(WRAPPER.length, match.index), renames);
+    places.set(`${module}.lora_${match[1]}.weight`, stored);
+  }
+  return places;
+}
+
+/**
+ * The targets of the file when they select exactly the modules that have tensors. Otherwise, for targets that were written for the
+ * module names of another release, these modules by name.
+ */
+function resolveTargets(
+  config: PeftConfig,
+  specs: readonly TensorSpec[],
+  places: ReadonlyMap<string, string>,
+): LoraConfig["targets"] {
+  const stored = new Set([...places.keys()].map((name) => name.replace(SUFFIX, "")));
+  const linear = new Set(linearModules(specs).map(({ name }) => name));
+  const foreign = [...stored].find((module) => !linear.has(module));
+  if (foreign !== undefined) {
+    throw new VlmR1Error(
+      "invalid-data",
+      `${WEIGHTS} adapts "${foreign}", which is not a linear layer of the model. Is it for another base model?`,
+    );
+  }
+  if (config.targets === undefined) return [...stored];
+  const selected = selectedModules(specs, { ...config, targets: config.targets });
+  const missing = selected.find((module) => !stored.has(module));
+  if (missing !== undefined) {
+    throw new VlmR1Error(
+      "invalid-data",
+      `${WEIGHTS} has no tensors for "${missing}", which ${CONFIG} targets.`,
+    );
+  }
+  return selected.length === stored.size ? config.targets : [...stored];
+}
+
+function selectedModules(specs: readonly TensorSpec[], config: LoraConfig): string[] {
+  try {
+    return adaptedModules(specs, config).map(({ name }) => name);
+  } catch (error) {
+    if (VlmR1Error.is(error, "invalid-argument")) return [];
+    throw error;
+  }
+}
+
+function checkTensors(
+  file: SafetensorsFile,
+  places: ReadonlyMap<string, string>,
+  specs: readonly TensorSpec[],
+): void {
+  for (const { name, shape } of specs) {
+    const stored = places.get(name);
+    if (stored === undefined)
+      throw new VlmR1Error("invalid-data", `${WEIGHTS} has no tensor "${WRAPPER}${name}".`);
+    const found = file.tensors.get(stored)!.shape;
+    if (found.length === shape.length && found.every((size, axis) => size === shape[axis])) continue;
+    throw new VlmR1Error(
+      "invalid-data",
+      `${WEIGHTS}: "${stored}" has the shape [${found.join(", ")}], the model and ${CONFIG} ask for [${shape.join(", ")}].`,
+    );
+  }
+}
