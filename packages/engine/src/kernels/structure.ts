@@ -37,7 +37,6 @@ export const structureKernels: KernelTable = {
   Cast: ({ x }, { dtype }) => cast(x, dtype),
   Transpose: ({ x }, { perm }) => transpose(x, perm),
   BroadcastTo: ({ x }, { shape }) => broadcast(x, shape),
-  BroadcastArgs: ({ list }) => list[0]!,
   Tile: ({ x }, { reps }) => tile(x, reps),
   Slice: ({ x }, attributes) => {
     const [begin, size] = tf.slice_util.parseSliceParams(asInfo(x), attributes["begin"], attributes["size"]);

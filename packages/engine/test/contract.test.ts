@@ -1,0 +1,68 @@
+import * as tf from "@tensorflow/tfjs";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Engine } from "../src/index.ts";
+import { openEngine } from "../src/index.ts";
+import { kernelTable } from "../src/kernels/kernel-table.ts";
+import type { ContractCase } from "./contract/case.ts";
+import { elementwiseCases } from "./contract/elementwise-cases.ts";
+import { reductionCases } from "./contract/reduction-cases.ts";
+import { compiled, distance, eager, gradients, values } from "./contract/run-case.ts";
+import { structureCases } from "./contract/structure-cases.ts";
+import { windowCases } from "./contract/window-cases.ts";
+
+const groups: Readonly<Record<string, readonly ContractCase[]>> = {
+  elementwise: elementwiseCases,
+  structure: structureCases,
+  reductions: reductionCases,
+  windows: windowCases,
+};
+
+const tensorflow = process.env["VLMR1_TENSORFLOW"];
+const devices = tensorflow === undefined ? (["cpu"] as const) : (["cpu", "tensorflow"] as const);
+const seen = new Set<string>();
+
+test.skipIf(tensorflow !== undefined)(
+  "the tensorflow device passes the same suite with `npm run test:tensorflow`",
+  () => {
+    expect(devices).toEqual(["cpu"]);
+  },
+);
+
+describe.each(devices)("device %s gives the numbers of TensorFlow.js's cpu backend", (device) => {
+  let engine: Engine;
+  beforeAll(async () => {
+    engine = await openEngine({
+      device,
+      threads: 2,
+      ...(device === "tensorflow" ? { library: tensorflow! } : {}),
+    });
+  });
+  afterAll(async () => {
+    await engine.dispose();
+  });
+
+  describe.each(Object.entries(groups))("%s", (_, cases) => {
+    test.each(cases)("$name", async (item) => {
+      const wantGradient = item.gradient ?? item.operands.some(({ dtype }) => dtype === "float32");
+      for (const call of wantGradient ? [values(item), gradients(item)] : [values(item)]) {
+        const { outcomes, kernels } = await eager(call, item);
+        kernels.forEach((kernel) => seen.add(kernel));
+        const results = await compiled(engine, call, item);
+        expect(results.length).toBe(outcomes.length);
+        results.forEach((result, index) => {
+          expect({ ...result, data: [] }).toEqual({
+            shape: outcomes[index]!.shape,
+            dtype: outcomes[index]!.dtype,
+            data: [],
+          });
+          expect(distance(result, outcomes[index]!)).toBeLessThanOrEqual(item.tolerance ?? 2e-6);
+        });
+      }
+    });
+  });
+});
+
+test("every kernel that can be recorded, and that the cpu backend has, is covered by a case", () => {
+  const known = new Set(tf.getKernelsForBackend("cpu").map(({ kernelName }) => kernelName));
+  expect(Object.keys(kernelTable).filter((kernel) => known.has(kernel) && !seen.has(kernel))).toEqual([]);
+});

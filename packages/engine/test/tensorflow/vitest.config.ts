@@ -1,0 +1,10 @@
+import { defineConfig } from "vitest/config";
+
+/** The contract suite once more, on the device that `run.mjs` set up. */
+export default defineConfig({
+  ssr: { resolve: { conditions: ["@vlmr1/source", "module", "node", "development|production"] } },
+  test: {
+    include: ["test/contract.test.ts", "test/random-graphs.test.ts", "test/tensorflow/**/*.test.ts"],
+    testTimeout: 600_000,
+  },
+});
