@@ -13,10 +13,15 @@ export {
   sumOverConstant,
 } from "./aggregation.ts";
 export { clippedSurrogate } from "./clipped-surrogate.ts";
+export { readCheckpoint, writeCheckpoint, type Checkpoint } from "./checkpoint.ts";
+export { openCheckpointStore, type CheckpointStore } from "./checkpoint-store.ts";
 export { completionMasks, tokenMask, type CompletionMasks } from "./completion-mask.ts";
 export { composeLoss, type LossRecipe, type SurrogateInputs } from "./compose-loss.ts";
+export { GrpoConfig } from "./config.ts";
 export { detached } from "./detached.ts";
+export { finetune, type FinetuneOptions } from "./finetune.ts";
 export { clipFactor, globalNorm } from "./gradient-norm.ts";
+export { checkGuards, defaultGuards, Guard, type GuardEvent, type GuardMemory } from "./guards.ts";
 export { klDivergence, type KlEstimator } from "./kl.ts";
 export { ClippedLossOptions, LossOptions } from "./loss-options.ts";
 export { bnpoLoss } from "./losses/bnpo.ts";
@@ -30,6 +35,7 @@ export { sapoLoss } from "./losses/sapo.ts";
 export { supervisedLoss } from "./losses/supervised.ts";
 export { vespoLoss } from "./losses/vespo.ts";
 export { maskedMean, maskedSum } from "./masked.ts";
+export { measureRewards, type MeasureOptions } from "./measure-rewards.ts";
 export { matchesPattern } from "./name-pattern.ts";
 export { adam, AdamOptions, adamW } from "./optimizers/adam.ts";
 export { muon, MuonOptions, orthogonalized } from "./optimizers/muon.ts";
@@ -52,8 +58,14 @@ export type {
   TrainingGroup,
 } from "./policy.ts";
 export type { PolicyLoss, PolicyLossInputs } from "./policy-loss.ts";
+export type { Progress, PromptRecord } from "./progress.ts";
+export { createPromptChooser, type PromptChooser, type PromptWeight } from "./prompts.ts";
 export { importanceRatio, logRatio, type RatioLevel } from "./ratio.ts";
+export type { RunEnding, RunSummary, ScoredGroup, StepReport, StepSeconds } from "./report.ts";
+export { RunOptions } from "./run-options.ts";
+export type { RunSettings, StepOutcome } from "./run.ts";
 export { SamplerCorrection, samplerWeights } from "./sampler-correction.ts";
+export { ScheduleOptions, scheduleFrom } from "./schedule-options.ts";
 export {
   constantSchedule,
   cosineRestartsSchedule,
@@ -65,4 +77,9 @@ export {
   type Schedule,
   type SchedulePhases,
 } from "./schedule.ts";
+export { scoreGroups } from "./score.ts";
+export { SftConfig } from "./sft-config.ts";
+export { grpoStep, type GrpoTools } from "./step.ts";
 export { offPolicyMask, topEntropyMask } from "./token-masks.ts";
+export { train, type TrainOptions } from "./train.ts";
+export { optimizerUpdate, type UpdateOutcome, type UpdateTools } from "./update.ts";

@@ -1,4 +1,4 @@
-import type { Completion, CompletionModel, Sample } from "@vlmr1/core";
+import type { Completion, CompletionModel, Rng, Sample } from "@vlmr1/core";
 import type { PolicyLoss } from "./policy-loss.ts";
 import type { Optimizer } from "./optimizer.ts";
 
@@ -32,8 +32,10 @@ export interface TrainingBatch {
   readonly totals: { readonly completions: number; readonly tokens: number; readonly maxNewTokens: number };
   /** Divides logits before log-probabilities are taken; the sampling temperature. */
   readonly temperature: number;
-  /** Microbatches of this step, and which one this is; some losses average over them. */
+  /** Micro-batches of this optimizer step; some losses average over them. */
   readonly microBatches: number;
+  /** Where dropout's noise comes from; a policy without dropout ignores it. */
+  readonly rng: Rng;
 }
 
 /** What one call of {@link Policy.accumulate} measured. */

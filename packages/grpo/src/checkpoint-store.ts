@@ -1,0 +1,80 @@
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { readCheckpoint, writeCheckpoint, type Checkpoint } from "./checkpoint.ts";
+
+/** The checkpoints of one run, in one folder: `step-000100`, `step-000200`, …. */
+export interface CheckpointStore {
+  /** Writes a checkpoint and removes old ones; returns its folder. */
+  save(checkpoint: Checkpoint): Promise<string>;
+  /** The newest checkpoint that is whole, and sentences about newer ones that are not. */
+  latest(): Promise<{
+    readonly checkpoint?: Checkpoint;
+    readonly path?: string;
+    readonly notes: readonly string[];
+  }>;
+  /** The newest whole checkpoint at which no guard had fired. */
+  latestGood(): Promise<Checkpoint | undefined>;
+}
+
+/**
+ * Opens the checkpoints below `directory`. Kept are the newest `keep`, the best one (`progress.best`), and the newest good one.
+ * Removing is renaming first, so that a checkpoint which is being removed is never taken for one.
+ */
+export function openCheckpointStore(directory: string, keep: number): CheckpointStore {
+  const nameOf = (step: number) => `step-${String(step).padStart(6, "0")}`;
+  const known = new Map<number, boolean>(); // step -> isGood, of the checkpoints this process has read or written
+  const list = async (): Promise<number[]> => {
+    const names = await readdir(directory).catch(() => []);
+    const steps = names.flatMap((name) => (/^step-\d{6,}$/.test(name) ? [Number(name.slice(5))] : []));
+    return steps.sort((a, b) => b - a);
+  };
+  const load = async (step: number): Promise<Checkpoint> => {
+    const checkpoint = await readCheckpoint(join(directory, nameOf(step)));
+    known.set(step, checkpoint.isGood);
+    return checkpoint;
+  };
+  const prune = async (bestStep: number | undefined): Promise<void> => {
+    const steps = await list();
+    const good = steps.find((step) => known.get(step) ?? true);
+    const kept = new Set([...steps.slice(0, keep), ...(bestStep === undefined ? [] : [bestStep]), good]);
+    for (const name of await readdir(directory)) {
+      const isLeftover = /^\.(removing|writing)-/.test(name);
+      const isOld = /^step-\d{6,}$/.test(name) && !kept.has(Number(name.slice(5)));
+      if (!isLeftover && !isOld) continue;
+      const doomed = isOld ? join(directory, `.removing-${name}`) : join(directory, name);
+      if (isOld) await rename(join(directory, name), doomed);
+      await rm(doomed, { recursive: true, force: true });
+    }
+  };
+  return {
+    save: async (checkpoint) => {
+      const { step, best } = checkpoint.progress;
+      const path = join(directory, nameOf(step));
+      await mkdir(directory, { recursive: true });
+      await writeCheckpoint(path, checkpoint);
+      known.set(step, checkpoint.isGood);
+      await prune(best?.step);
+      return path;
+    },
+    latest: async () => {
+      const notes: string[] = [];
+      for (const step of await list()) {
+        try {
+          return { checkpoint: await load(step), path: join(directory, nameOf(step)), notes };
+        } catch (cause) {
+          notes.push(
+            `The checkpoint ${nameOf(step)} cannot be used: ${cause instanceof Error ? cause.message : cause}`,
+          );
+        }
+      }
+      return { notes };
+    },
+    latestGood: async () => {
+      for (const step of await list()) {
+        const checkpoint = await load(step).catch(() => undefined);
+        if (checkpoint?.isGood) return checkpoint;
+      }
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,118 @@
+import { mkdir, open, readFile, rename, rm, type FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { crc32 } from "node:zlib";
+import { VlmR1Error } from "@vlmr1/core";
+import { z } from "zod";
+import type { PolicyState } from "./policy.ts";
+import type { Progress } from "./progress.ts";
+
+/** Everything a run needs to continue bit for bit. */
+export interface Checkpoint {
+  readonly state: PolicyState;
+  readonly progress: Progress;
+  /** The metrics of the step that it was written after. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** The configuration of the run, as plain data. */
+  readonly config: unknown;
+  /** No guard fired at this step: fit to roll back to. */
+  readonly isGood: boolean;
+}
+
+const Manifest = z.object({
+  format: z.literal("vlmr1-checkpoint-1"),
+  progress: z.record(z.string(), z.unknown()),
+  metrics: z.record(
+    z.string(),
+    z
+      .number()
+      .nullable()
+      .transform((value) => value ?? NaN),
+  ), // JSON has no NaN
+  config: z.unknown(),
+  isGood: z.boolean(),
+  arrays: z.array(
+    z.object({ name: z.string(), offset: z.int().min(0), length: z.int().min(0), crc32: z.int().min(0) }),
+  ),
+});
+
+const manifestName = "manifest.json";
+const stateName = "state.bin";
+
+/**
+ * Writes a checkpoint to the folder `path`, all or nothing: into a folder with another name, synced to disk, then renamed. A process
+ * killed at any instant leaves either no folder of this name or a whole one; a full disk leaves what was there before.
+ */
+export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
+  const temporary = join(dirname(path), `.writing-${process.pid}-${path.slice(dirname(path).length + 1)}`);
+  await rm(temporary, { recursive: true, force: true });
+  await mkdir(temporary, { recursive: true });
+  try {
+    const arrays = await writeSynced(join(temporary, stateName), (file) =>
+      writeArrays(file, checkpoint.state),
+    );
+    const { progress, metrics, config, isGood } = checkpoint;
+    const manifest = { format: "vlmr1-checkpoint-1", progress, metrics, config, isGood, arrays };
+    await writeSynced(join(temporary, manifestName), (file) => file.writeFile(JSON.stringify(manifest)));
+    await syncFolder(temporary);
+    await rm(path, { recursive: true, force: true }); // only a broken checkpoint of the same step can be in the way
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (cause) {
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+    throw cause;
+  }
+}
+
+/** Reads a checkpoint back. Throws `invalid-data` when anything of it is missing, cut short or changed. */
+export async function readCheckpoint(path: string): Promise<Checkpoint> {
+  const manifest = Manifest.safeParse(JSON.parse(await readFile(join(path, manifestName), "utf8")));
+  if (!manifest.success)
+    throw new VlmR1Error("invalid-data", `${join(path, manifestName)} is not a checkpoint's manifest.`);
+  const { arrays, progress, ...rest } = manifest.data;
+  const bytes = await readFile(join(path, stateName));
+  const state = Object.fromEntries(
+    arrays.map(({ name, offset, length, crc32: expected }) => {
+      const part = bytes.subarray(offset, offset + 4 * length);
+      if (part.length !== 4 * length || crc32(part) !== expected) {
+        throw new VlmR1Error("invalid-data", `${join(path, stateName)} is damaged in the array ${name}.`);
+      }
+      const values = new Float32Array(length);
+      new Uint8Array(values.buffer).set(part);
+      return [name, values];
+    }),
+  );
+  return { ...rest, progress: progress as unknown as Progress, state };
+}
+
+async function writeArrays(file: FileHandle, state: PolicyState) {
+  const arrays: z.output<typeof Manifest>["arrays"] = [];
+  let offset = 0;
+  for (const [name, values] of Object.entries(state)) {
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+    await file.writeFile(bytes); // at the file's own position: one array after the other
+    arrays.push({ name, offset, length: values.length, crc32: crc32(bytes) });
+    offset += bytes.length;
+  }
+  return arrays;
+}
+
+async function writeSynced<T>(path: string, write: (file: FileHandle) => Promise<T>): Promise<T> {
+  const file = await open(path, "wx");
+  try {
+    const result = await write(file);
+    await file.sync();
+    return result;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Makes renames inside a folder durable. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}

@@ -1,0 +1,96 @@
+import type { Rng } from "@vlmr1/core";
+import type { Optimizer } from "./optimizer.ts";
+import type { AccumulateReport, Policy, TrainingBatch, TrainingGroup } from "./policy.ts";
+import type { PolicyLoss } from "./policy-loss.ts";
+
+/** What one optimizer step did, over all of its micro-batches. */
+export interface UpdateOutcome {
+  readonly applied: boolean;
+  /** Why it was dropped, for a person. */
+  readonly problem?: string;
+  readonly loss: number;
+  readonly gradientNorm: number;
+  /** The loss's metrics, averaged over tokens. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** log pi_theta before the update, per micro-batch, group, completion and token. */
+  readonly logProbs: readonly AccumulateReport["logProbs"][];
+}
+
+/** What stays the same over a run. */
+export interface UpdateTools {
+  readonly policy: Policy;
+  readonly loss: PolicyLoss;
+  readonly optimizer: Optimizer;
+}
+
+/**
+ * One optimizer step: adds up the gradients of the micro-batches, clips, and updates the weights. A loss or gradient that is not a
+ * finite number never reaches them: what was accumulated is forgotten, and the outcome says why.
+ */
+export async function optimizerUpdate(
+  { policy, loss, optimizer }: UpdateTools,
+  microBatches: readonly (readonly TrainingGroup[])[],
+  options: {
+    readonly totals: TrainingBatch["totals"];
+    readonly temperature: number;
+    readonly learningRate: number;
+    readonly maxGradientNorm: number;
+    readonly step: number;
+    readonly rng: Rng;
+  },
+): Promise<UpdateOutcome> {
+  const { totals, temperature, learningRate, maxGradientNorm, step } = options;
+  const reports: AccumulateReport[] = [];
+  for (const [i, groups] of microBatches.entries()) {
+    const rng = options.rng.fork(`micro-batch-${i}`);
+    const batch = { groups, totals, temperature, microBatches: microBatches.length, rng };
+    const report = await policy.accumulate(batch, loss);
+    reports.push(report);
+    if (!Number.isFinite(report.loss)) {
+      policy.discard();
+      const where = `micro-batch ${i + 1} of ${microBatches.length} (samples ${sampleIds(groups)})`;
+      return summary(microBatches, reports, NaN, `the loss of ${where} is ${report.loss}`);
+    }
+  }
+  const clipping = Number.isFinite(maxGradientNorm) ? { maxGradientNorm } : {};
+  const { applied, gradientNorm } = await policy.apply(optimizer, { learningRate, step, ...clipping });
+  return summary(
+    microBatches,
+    reports,
+    gradientNorm,
+    applied ? undefined : `the gradient's norm is ${gradientNorm}`,
+  );
+}
+
+function summary(
+  microBatches: readonly (readonly TrainingGroup[])[],
+  reports: readonly AccumulateReport[],
+  gradientNorm: number,
+  problem: string | undefined,
+): UpdateOutcome {
+  const tokens = reports.map((_, i) => countTokens(microBatches[i] ?? []));
+  const total = tokens.reduce((sum, count) => sum + count, 0) || 1;
+  const names = Object.keys(reports[0]?.metrics ?? {});
+  const average = (name: string) =>
+    reports.reduce((sum, { metrics }, i) => sum + (metrics[name] ?? 0) * ((tokens[i] as number) / total), 0);
+  return {
+    applied: problem === undefined,
+    ...(problem !== undefined && { problem }),
+    loss: reports.reduce((sum, { loss }) => sum + loss, 0),
+    gradientNorm,
+    metrics: Object.fromEntries(names.map((name) => [name, average(name)])),
+    logProbs: reports.map(({ logProbs }) => logProbs),
+  };
+}
+
+function countTokens(groups: readonly TrainingGroup[]): number {
+  return groups.reduce((sum, { completions, tokenMasks }) => {
+    const counted = tokenMasks?.flat().reduce((count, value) => count + value, 0);
+    return sum + (counted ?? completions.reduce((count, { tokenIds }) => count + tokenIds.length, 0));
+  }, 0);
+}
+
+function sampleIds(groups: readonly TrainingGroup[]): string {
+  const ids = groups.map(({ sample }) => sample.id);
+  return ids.length <= 4 ? ids.join(", ") : `${ids.slice(0, 4).join(", ")} and ${ids.length - 4} more`;
+}
