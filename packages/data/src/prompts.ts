@@ -1,3 +1,5 @@
+import { pythonText } from "./python-text.ts";
+
 /** Wraps a question into the prompt that the model sees. */
 export type PromptTemplate = (question: string) => string;
 
@@ -29,6 +31,11 @@ export function recBaselineTemplate(question: string): string {
   return `${question} Please provide the bounding box coordinate in JSON format.`;
 }
 
+/** R1-V's template for counting (CLEVR) and geometry (GEOQA). */
+export function r1vTemplate(question: string): string {
+  return `${question}  Output the thinking process in <think> </think> and final answer (number) in <answer> </answer> tags.`;
+}
+
 /** No template: the question is the prompt. */
 export function plainTemplate(question: string): string {
   return question;
@@ -55,7 +62,7 @@ export function detectionQuestion(names: readonly string[]): string {
 /** VLM-R1's first detection question, with the names as a Python list and the answer in <answer> tags. */
 export function detectionQuestionInTags(names: readonly string[]): string {
   return (
-    `Please carefully check the image and detect the following objects: ${pythonList(names)}. ` +
+    `Please carefully check the image and detect the following objects: ${pythonText(names)}. ` +
     "Output the bbox coordinates of detected objects in <answer></answer>. The bbox coordinates in Markdown format should be: \n" +
     '```json\n[{"bbox_2d": [x1, y1, x2, y2], "label": "object name"}]\n```\n' +
     ' If no targets are detected in the image, simply respond with "None".'
@@ -75,14 +82,4 @@ export function visualRftDetectionQuestion(category: string): string {
 /** The detection question of Qwen3-VL's ODinW-13 evaluation. */
 export function odinwQuestion(names: readonly string[]): string {
   return `Locate every instance that belongs to the following categories: '${names.join(", ")}'. Report bbox coordinates in JSON format.`;
-}
-
-/** Python's `str(list_of_str)`: single quotes, double where a name has an apostrophe. */
-function pythonList(names: readonly string[]): string {
-  const quoted = names.map((name) => {
-    const escaped = name.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
-    if (!escaped.includes("'")) return `'${escaped}'`;
-    return escaped.includes('"') ? `'${escaped.replaceAll("'", "\\'")}'` : `"${escaped}"`;
-  });
-  return `[${quoted.join(", ")}]`;
 }

@@ -1,0 +1,129 @@
+import { basename } from "node:path";
+import type { ImageSize, Sample } from "@vlmr1/core";
+import { loadedDataset, type LoadedDataset, type SkipLog } from "../dataset/bad-samples.ts";
+import { openRecordFile, type RecordFile } from "../formats/record-file.ts";
+import { invalidData, show } from "../invalid-data.ts";
+import { missingImage } from "./coco.ts";
+import { missingFiles, type ImageFolder, type ImageMention } from "./image-folder.ts";
+
+/** What a record of a JSON file says, before its images are opened. */
+export interface ParsedRecord<Target> {
+  /** The record's own id; its line or record number stands in when it has none. */
+  readonly id?: string | number;
+  readonly prompt: string;
+  /** Names relative to the image folder. */
+  readonly images: readonly unknown[];
+  readonly target: Target;
+  readonly system?: string;
+  readonly answer?: string;
+  readonly group?: string;
+  /** Checks the target against the images' sizes. @throws VlmR1Error `invalid-data`. */
+  readonly check?: (sizes: readonly ImageSize[]) => void;
+}
+
+/** A file of records, its images, and what a record means. */
+export interface RecordSource<Target> {
+  readonly path: string;
+  readonly images: ImageFolder;
+  /** @throws VlmR1Error `invalid-data` for a record that is malformed. */
+  parse(record: unknown, mention: ImageMention): ParsedRecord<Target>;
+}
+
+interface OpenSource<Target> extends RecordSource<Target> {
+  readonly records: RecordFile;
+  /** Begins every sample id, so that two files of one name stay apart. */
+  readonly label: string;
+}
+
+/** Which record of which source a sample is. */
+interface SamplePlace {
+  readonly source: number;
+  readonly row: number;
+}
+
+/**
+ * Makes a dataset of the records of one or several JSON files: each record is parsed once to find mistakes early, then again when
+ * its sample is asked for, so that memory holds places and ids only.
+ */
+export async function recordSamples<Target>(
+  name: string,
+  sources: readonly RecordSource<Target>[],
+  log: SkipLog,
+): Promise<LoadedDataset<Target>> {
+  const opened: OpenSource<Target>[] = [];
+  const places: SamplePlace[] = [];
+  for (const [position, source] of sources.entries()) {
+    const label = labelOf(source.path, opened);
+    const { records, paths } = await indexSource(source, log);
+    const missing = log.skipping ? await missingFiles([...new Set(paths.flat())]) : new Set<string>();
+    for (let row = 0; row < records.length; row++) {
+      const absent = paths[row]?.find((path) => missing.has(path));
+      if (absent === undefined) places.push({ source: position, row });
+      else log.note(missingImage(absent, { file: source.path, place: records.place(row) }));
+    }
+    opened.push({ ...source, records, label });
+  }
+  return loadedDataset({
+    name,
+    length: places.length,
+    log,
+    read: (index) => readSample(opened, places[index]!),
+  });
+}
+
+async function indexSource<Target>({ path, images, parse }: RecordSource<Target>, log: SkipLog) {
+  const ids = new Set<string>();
+  const paths: string[][] = [];
+  const records = await openRecordFile(
+    path,
+    (record, place) => {
+      const mention = { file: path, place };
+      const parsed = parse(record, mention);
+      const files = parsed.images.map((image) => images.resolve(image, mention));
+      if (parsed.id !== undefined) {
+        const id = String(parsed.id);
+        if (ids.has(id)) {
+          throw invalidData({
+            ...mention,
+            problem: `another record has the id ${show(parsed.id)}; give each its own, or none an id`,
+          });
+        }
+        ids.add(id);
+      }
+      if (log.skipping) paths.push(files);
+      return true;
+    },
+    (error) => log.note(error),
+  );
+  return { records, paths };
+}
+
+async function readSample<Target>(
+  sources: readonly OpenSource<Target>[],
+  { source, row }: SamplePlace,
+): Promise<Sample<Target>> {
+  const { path, images, parse, records, label } = sources[source]!;
+  const mention = { file: path, place: records.place(row) };
+  const parsed = parse(await records.read(row), mention);
+  const pictures = await Promise.all(
+    parsed.images.map((image) => images.load(images.resolve(image, mention), mention)),
+  );
+  parsed.check?.(pictures);
+  return {
+    id: `${label}/${parsed.id ?? mention.place.replace(" ", "-")}`,
+    prompt: parsed.prompt,
+    images: pictures,
+    target: parsed.target,
+    ...(parsed.system === undefined ? {} : { system: parsed.system }),
+    ...(parsed.answer === undefined ? {} : { answer: parsed.answer }),
+    ...(parsed.group === undefined ? {} : { group: parsed.group }),
+  };
+}
+
+function labelOf(path: string, before: readonly { readonly label: string }[]): string {
+  const name = basename(path).replace(/\.jsonl?$/, "");
+  const taken = (label: string): boolean => before.some((source) => source.label === label);
+  let label = name;
+  for (let copy = 2; taken(label); copy++) label = `${name}-${copy}`;
+  return label;
+}
