@@ -61,6 +61,7 @@ export type { PolicyLoss, PolicyLossInputs } from "./policy-loss.ts";
 export type { Progress, PromptRecord } from "./progress.ts";
 export { createPromptChooser, type PromptChooser, type PromptWeight } from "./prompts.ts";
 export { importanceRatio, logRatio, type RatioLevel } from "./ratio.ts";
+export { createRemoteSampler, RemoteSamplerOptions, type RemoteSampler } from "./remote-sampler.ts";
 export type { RunEnding, RunSummary, ScoredGroup, StepReport, StepSeconds } from "./report.ts";
 export { RunOptions } from "./run-options.ts";
 export type { RunSettings, StepOutcome } from "./run.ts";
