@@ -26,3 +26,11 @@ export {
   visualRftDetectionQuestion,
   type PromptTemplate,
 } from "./prompts.ts";
+export { drawScenes, type SceneOptions } from "./scenes/draw-scenes.ts";
+export type { ExpressionKind } from "./scenes/expression.ts";
+export type { Ground } from "./scenes/ground.ts";
+export { defaultColors, defaultIcons, fluentEmoji, type SceneColor, type SceneIcon } from "./scenes/icons.ts";
+export type { DrawingStyle } from "./scenes/paint.ts";
+export type { SceneTargets, SceneTask } from "./scenes/question.ts";
+export { sceneSplits, type SceneSplit } from "./scenes/scene-splits.ts";
+export type { Scene, SceneObject } from "./scenes/scene.ts";

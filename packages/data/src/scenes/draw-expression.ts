@@ -1,0 +1,109 @@
+import type { Rng } from "@vlmr1/core";
+import {
+  described,
+  isEveryWordNeeded,
+  referent,
+  relations,
+  sides,
+  type Expression,
+  type ExpressionKind,
+  type NounPhrase,
+} from "./expression.ts";
+import type { Scene, SceneObject } from "./scene.ts";
+
+const tries = 60;
+
+/** How to draw an expression. */
+export interface ExpressionRules {
+  readonly kind: ExpressionKind;
+  /** Whether to refuse expressions with a word that could be left out. */
+  readonly everyWordNeeded: boolean;
+  /** Whether the first object has to be the one referred to. */
+  readonly firstIsTarget: boolean;
+  /** Which words an attribute expression has to use; without it, any that pick the object. */
+  readonly phraseForm?: PhraseForm | undefined;
+}
+
+/** The words of a noun phrase. */
+export type PhraseForm = "name" | "color" | "both";
+
+export const phraseForms: readonly PhraseForm[] = ["name", "color", "both"];
+
+/** Draws an expression of a kind that picks exactly one object of the scene, or undefined when none was found. */
+export function drawExpression(scene: Scene, rules: ExpressionRules, rng: Rng): Expression | undefined {
+  for (let i = 0; i < tries; i++) {
+    const target = rules.firstIsTarget ? (scene.objects[0] as SceneObject) : pick(scene.objects, rng);
+    const expression = propose(scene, target, rules, rng);
+    if (!expression || referent(expression, scene) !== target) continue;
+    if (!rules.everyWordNeeded || isEveryWordNeeded(expression, scene)) return expression;
+  }
+  return undefined;
+}
+
+function propose(
+  scene: Scene,
+  target: SceneObject,
+  { kind, phraseForm }: ExpressionRules,
+  rng: Rng,
+): Expression | undefined {
+  if (kind === "attribute" && phraseForm) return { kind, head: phraseOf(target, phraseForm) };
+  if (kind === "attribute") return uniquePhrase(scene, target, rng);
+  const head = pick(phrasesFor(target), rng);
+  switch (kind) {
+    case "ordinal":
+      return { kind, head, rank: rng.integer(2) === 0 ? 1 : 2, from: pick(sides, rng) };
+    case "superlative":
+      return { kind, head, extreme: rng.integer(2) === 0 ? "largest" : "smallest" };
+    default:
+      return proposeRelation(scene, target, head, kind, rng);
+  }
+}
+
+/** A relation to an object that is itself described by attributes, or in a two-hop expression by a relation. */
+function proposeRelation(
+  scene: Scene,
+  target: SceneObject,
+  head: NounPhrase,
+  kind: "relation" | "two-hop",
+  rng: Rng,
+): Expression | undefined {
+  const anchor = pick(scene.objects, rng);
+  // With no second candidate beside the anchor, any relation would do.
+  if (anchor === target || described(head, scene.objects).filter((o) => o !== anchor).length < 2)
+    return undefined;
+  const anchorExpression =
+    kind === "relation"
+      ? uniquePhrase(scene, anchor, rng)
+      : proposeRelation(scene, anchor, pick(phrasesFor(anchor), rng), "relation", rng);
+  if (!anchorExpression || referent(anchorExpression, scene) !== anchor) return undefined;
+  // A chain that returns to its own target says little: "the key left of the bell right of the key".
+  if (anchorOf(anchorExpression, scene) === target) return undefined;
+  return { kind, head, relation: pick(relations, rng), anchor: anchorExpression };
+}
+
+function anchorOf(expression: Expression, scene: Scene): SceneObject | undefined {
+  return "anchor" in expression ? referent(expression.anchor, scene) : undefined;
+}
+
+/** By name, by colour, or by both: whichever of these picks the object alone. */
+function uniquePhrase(scene: Scene, object: SceneObject, rng: Rng): Expression | undefined {
+  const unique = phraseForms
+    .map((form) => phraseOf(object, form))
+    .filter((phrase) => described(phrase, scene.objects).length === 1);
+  return unique.length === 0 ? undefined : { kind: "attribute", head: pick(unique, rng) };
+}
+
+/** The noun phrases that describe an object, "thing" included. */
+function phrasesFor(object: SceneObject): readonly NounPhrase[] {
+  return [...phraseForms.map((form) => phraseOf(object, form)), {}];
+}
+
+/** The noun phrase of a form for words that go with an object. */
+export function phraseOf({ name, color }: Pick<SceneObject, "name" | "color">, form: PhraseForm): NounPhrase {
+  if (form === "both") return { name, color };
+  return form === "name" ? { name } : { color };
+}
+
+function pick<T>(items: readonly T[], rng: Rng): T {
+  return items[rng.integer(items.length)] as T;
+}

@@ -1,0 +1,210 @@
+import {
+  pixels,
+  VlmR1Error,
+  type Dataset,
+  type FrameOf,
+  type ImageSize,
+  type RgbImage,
+  type Rng,
+  type Sample,
+} from "@vlmr1/core";
+import { phraseForms } from "./draw-expression.ts";
+import type { ExpressionKind } from "./expression.ts";
+import type { Ground } from "./ground.ts";
+import { defaultColors, defaultIcons, type SceneColor, type SceneIcon } from "./icons.ts";
+import { drawLayout, type LayoutRules, type PlacedObject } from "./layout.ts";
+import { paintScene, type DrawingStyle } from "./paint.ts";
+import { drawQuestion, type SceneQuestion, type SceneTargets, type SceneTask } from "./question.ts";
+import type { Scene } from "./scene.ts";
+import { createSpriteBank } from "./sprite.ts";
+
+export interface SceneOptions<Task extends SceneTask = "referring"> {
+  /** Where the scenes come from. Sample i depends on this stream and i alone. */
+  readonly rng: Rng;
+  /** Samples in the dataset; they are drawn when asked for, so a million costs nothing. */
+  readonly length: number;
+  /** What to ask. Default `referring`. */
+  readonly task?: Task;
+  /** Shares of the kinds of referring expressions. Default: those of the nano recipe, 38 / 21 / 9 / 32 without two-hop. */
+  readonly kinds?: Partial<Readonly<Record<ExpressionKind, number>>>;
+  /** Pixels. Default 64x64. */
+  readonly size?: ImageSize;
+  /** Fewest and most objects. Default 3 to 4. */
+  readonly objects?: readonly [low: number, high: number];
+  /** Ranges of icon sizes as fractions of the picture's shorter side, each as likely. Default small and large. */
+  readonly objectSizes?: readonly (readonly [low: number, high: number])[];
+  readonly icons?: readonly SceneIcon[];
+  readonly colors?: readonly SceneColor[];
+  /** Which colour x shape pairs occur: those for training, or also one held-out pair, the one asked for. Default `seen`. */
+  readonly pairs?: "seen" | "held-out" | "all";
+  /** Default `smooth`. */
+  readonly ground?: Ground;
+  /** Default `filled`. */
+  readonly style?: DrawingStyle;
+  /** Refuses questions with a word that could be left out; false keeps them, as the nano recipe does. Default true. */
+  readonly everyWordNeeded?: boolean;
+  /** Makes a prompt of a question. Default: the question itself. */
+  readonly prompt?: (question: string) => string;
+  /** The frame in which `answer` writes boxes. Targets always are in pixels. Default: pixels of the scene. */
+  readonly answerFrame?: FrameOf;
+  /** First part of the samples' ids. Default "scene". */
+  readonly name?: string;
+}
+
+const recipeKinds = { attribute: 0.38, ordinal: 0.21, superlative: 0.09, relation: 0.32 };
+const recipeSizes = [
+  [13 / 64, 16 / 64],
+  [21 / 64, 26 / 64],
+] as const;
+
+/** Attempts before a combination of options counts as impossible. */
+const maxAttempts = 5000;
+
+/**
+ * Pictures of real icons with questions whose answers are computed, drawn on demand: sample i is always the same for the same
+ * stream, in any order, on any machine with the same sharp. About 64 kinds of ground, 72 colour x shape pairs and five kinds of
+ * referring expressions come out of the defaults; {@link sceneSplits} changes one thing at a time to test generalisation.
+ *
+ * @throws VlmR1Error `invalid-argument` for impossible options; `get` throws it when no scene satisfies them.
+ */
+export function drawScenes<Task extends SceneTask = "referring">(
+  options: SceneOptions<Task>,
+): Dataset<SceneTargets[Task]> {
+  checkOptions(options);
+  const icons = options.icons ?? defaultIcons();
+  const { size = { width: 64, height: 64 }, objectSizes = recipeSizes } = options;
+  const shorter = Math.min(size.width, size.height);
+  const sides = objectSizes.map((range) => spriteSides(range, shorter));
+  let layout: Promise<LayoutRules> | undefined; // sprites are rasterised when the first sample is asked for
+  const prepare = async (): Promise<LayoutRules> => ({
+    ...size,
+    icons,
+    colors: options.colors ?? defaultColors,
+    sprites: await createSpriteBank(icons, [...new Set(sides.flat())]),
+    sides,
+    count: options.objects ?? [3, 4],
+    pairs: options.pairs ?? "seen",
+  });
+  return {
+    length: options.length,
+    get: async (index) => {
+      checkIndex(index, options.length);
+      return drawSample(await (layout ??= prepare()), options, index);
+    },
+  };
+}
+
+function drawSample<Task extends SceneTask>(
+  layout: LayoutRules,
+  options: SceneOptions<Task>,
+  index: number,
+): Sample<SceneTargets[Task]> {
+  const rng = options.rng.fork(`scene ${index}`);
+  const { task = "referring", kinds = recipeKinds, answerFrame = pixels } = options;
+  const size: ImageSize = { width: layout.width, height: layout.height };
+  const everyWordNeeded = options.everyWordNeeded ?? true;
+  const rules = {
+    kind: drawKind(kinds, rng),
+    everyWordNeeded,
+    // Chosen before the scene: scenes in which two words are needed are rarer, and would be outnumbered.
+    phraseForm: everyWordNeeded ? phraseForms[rng.integer(phraseForms.length)] : undefined,
+    isYes: rng.uniform() < 0.5,
+    firstIsTarget: layout.pairs === "held-out",
+    names: layout.icons.map(({ name }) => name),
+    colors: layout.colors.map(({ name }) => name),
+    frame: answerFrame(size),
+  };
+  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    const objects = drawLayout(layout, rng);
+    if (!objects) continue;
+    const question = drawQuestion(task, sceneOf(size, objects), rules, rng);
+    if (!question) continue;
+    const image = paintScene(size, objects, {
+      ground: options.ground ?? "smooth",
+      style: options.style ?? "filled",
+      rng,
+    });
+    return sampleOf(
+      `${options.name ?? "scene"}/${index}`,
+      image,
+      question as SceneQuestion<Task>,
+      options.prompt,
+    );
+  }
+  const what = task === "referring" ? `a ${rules.kind} expression` : `a ${task} question`;
+  throw new VlmR1Error(
+    "invalid-argument",
+    `No scene of ${size.width}x${size.height} pixels with ${layout.count.join(" to ")} objects supports ${what}, after ` +
+      `${maxAttempts} attempts. Ask for other kinds, another number of objects, or objects of another size.`,
+  );
+}
+
+function sampleOf<Task extends SceneTask>(
+  id: string,
+  image: RgbImage,
+  { text, answer, target, group }: SceneQuestion<Task>,
+  prompt: (question: string) => string = (question) => question,
+): Sample<SceneTargets[Task]> {
+  return { id, images: [image], prompt: prompt(text), target, group, answer };
+}
+
+function sceneOf(size: ImageSize, objects: readonly PlacedObject[]): Scene {
+  return { ...size, objects: objects.map(({ name, color, box }) => ({ name, color, box })) };
+}
+
+/** At most this many raster sizes a range, so that the sprites of a large picture fit in memory. */
+const maxSteps = 32;
+
+/** Sides in pixels of a range of sizes: as often in the list as a uniform draw from the range, rounded, would give them. */
+function spriteSides([low, high]: readonly [low: number, high: number], shorter: number): number[] {
+  return Array.from({ length: maxSteps }, (_, i) =>
+    Math.max(1, Math.round((low + ((i + 0.5) / maxSteps) * (high - low)) * shorter)),
+  );
+}
+
+function drawKind(kinds: Partial<Readonly<Record<ExpressionKind, number>>>, rng: Rng): ExpressionKind {
+  const entries = Object.entries(kinds) as [ExpressionKind, number][];
+  let rest = rng.uniform() * entries.reduce((sum, [, share]) => sum + share, 0);
+  const chosen =
+    entries.find(([, share]) => (rest -= share) < 0) ?? entries.findLast(([, share]) => share > 0);
+  return (chosen as [ExpressionKind, number])[0];
+}
+
+function checkOptions(options: SceneOptions<SceneTask>): void {
+  const {
+    length,
+    size = { width: 64, height: 64 },
+    objects = [3, 4],
+    kinds = recipeKinds,
+    objectSizes,
+  } = options;
+  if (!Number.isSafeInteger(length) || length < 0)
+    refuse(`length must be a non-negative integer, got ${length}`);
+  if (![size.width, size.height].every((side) => Number.isInteger(side) && side >= 8 && side <= 8192)) {
+    refuse(`size must be integers of 8..8192 pixels, got ${size.width}x${size.height}`);
+  }
+  if (!objects.every((n) => Number.isInteger(n) && n >= 1) || objects[0] > objects[1]) {
+    refuse(`objects must be [low, high] with integers 1 <= low <= high, got [${objects.join(", ")}]`);
+  }
+  const shares = Object.values(kinds);
+  if (!shares.every((share) => share >= 0 && share < Infinity) || !shares.some((share) => share > 0)) {
+    refuse(`kinds must be shares of at least 0 with one above 0, got ${JSON.stringify(kinds)}`);
+  }
+  for (const [low, high] of objectSizes ?? []) {
+    if (!(low > 0 && low <= high && high <= 1)) {
+      refuse(`objectSizes must be ranges with 0 < low <= high <= 1, got [${low}, ${high}]`);
+    }
+  }
+  for (const [name, list] of Object.entries({ objectSizes, icons: options.icons, colors: options.colors })) {
+    if (list?.length === 0) refuse(`${name} must not be empty`);
+  }
+}
+
+function checkIndex(index: number, length: number): void {
+  if (Number.isInteger(index) && index >= 0 && index < length) return;
+  throw new VlmR1Error("invalid-argument", `Sample ${index} does not exist: indices are 0..${length - 1}.`);
+}
+
+function refuse(what: string): never {
+  throw new VlmR1Error("invalid-argument", `Cannot draw scenes: ${what}.`);
+}
