@@ -67,6 +67,8 @@ export interface DecoderConfig {
   /** The output head is the embedding; no `lm_head.weight` in the file. */
   readonly tiedHead: boolean;
   readonly ropeTheta: number;
+  /** Factors of the `headDim / 2` rotary frequencies (Llama 3.1 and the like); absent: 1. */
+  readonly frequencyScale?: readonly number[];
   /** Position axis (0 time, 1 row, 2 column) that each of the `headDim / 2` rotary frequencies reads. All 0: plain RoPE. */
   readonly rotaryAxes: readonly number[];
 }

@@ -92,8 +92,13 @@ export function decoderConfig(fields: z.output<typeof decoderFields>, traits: De
     queryKeyNorm: traits.queryKeyNorm,
     tiedHead: traits.tiedHead,
     ropeTheta: rope.theta,
+    ...(rope.scale ? { frequencyScale: frequencyScale(headDim, rope.theta, rope.scale) } : {}),
     rotaryAxes: rotaryAxes(headDim / 2, sections, interleaved),
   };
+}
+
+function frequencyScale(headDim: number, theta: number, scale: (wavelength: number) => number): number[] {
+  return Array.from({ length: headDim / 2 }, (_, i) => scale(2 * Math.PI * theta ** ((2 * i) / headDim)));
 }
 
 function refuse(code: "unsupported" | "invalid-data", what: string): never {

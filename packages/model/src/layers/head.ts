@@ -34,7 +34,7 @@ function chunkBounds(rows: number, size: number): [begin: number, length: number
 /**
  * log p of `targets` (int32 `[n]`) under the head, a chunk of rows at a time.
  *
- * Without entropies the gradient is by hand. For one row, d logp / dh = W[target] - softmax(h W^T) W, which does not depend on what
+ * The gradient is by hand. For one row, d logp / dh = W[target] - softmax(h W^T) W, which does not depend on what
  * comes after: it is computed in the forward pass while the chunk's logits exist, and only `[n, D]` is kept for the backward pass.
  * A trained head keeps its probabilities instead.
  */
@@ -49,9 +49,12 @@ export function targetScores(
   const parts = chunkBounds(n, options.chunkRows).map(([begin, length]) => {
     const rows = n === length ? hidden : tf.slice(hidden, [begin, 0], [length, D]);
     const ids = n === length ? targets : tf.slice(targets, [begin], [length]);
-    if (options.entropies) return scoresWithEntropies(rows, weight, ids, options.temperature);
     const score = options.trainable ? trainedHeadLogProbs : frozenHeadLogProbs;
-    return { logProbs: score(ids, options.temperature)(rows, weight), entropies: undefined };
+    const logProbs = score(ids, options.temperature)(rows, weight);
+    return {
+      logProbs,
+      entropies: options.entropies ? rowEntropies(rows, weight, options.temperature) : undefined,
+    };
   });
   const join = (pieces: tf.Tensor1D[]) =>
     pieces.length === 1 ? (pieces[0] as tf.Tensor1D) : tf.concat(pieces);
@@ -60,13 +63,12 @@ export function targetScores(
   return { logProbs, entropies: join(parts.map((part) => part.entropies as tf.Tensor1D)) };
 }
 
-/** Everything through the tape, for losses that differentiate the entropy. */
-function scoresWithEntropies(rows: tf.Tensor, weight: tf.Tensor, ids: tf.Tensor1D, temperature: tf.Tensor) {
-  const table = tf.logSoftmax(tf.div(tf.matMul(rows, weight, false, true), temperature)); // [n, V]
-  const chosen = tf.oneHot(ids, weight.shape[0] as number, 1, 0, "float32");
-  const logProbs = tf.sum(tf.mul(table, chosen), -1) as tf.Tensor1D;
-  const entropies = tf.neg(tf.sum(tf.mul(tf.exp(table), table), -1)) as tf.Tensor1D;
-  return { logProbs, entropies };
+/** Entropy of each row. Its products are the same as those of the log-probabilities, and a graph computes them once. */
+function rowEntropies(rows: tf.Tensor, weight: tf.Tensor, temperature: tf.Tensor): tf.Tensor1D {
+  const table = tf.div(tf.matMul(rows, weight, false, true), temperature); // [n, V]
+  const normalizer = logSumExp(table); // [n, 1]
+  const mean = tf.sum(tf.mul(tf.exp(tf.sub(table, normalizer)), table), -1);
+  return tf.sub(tf.reshape(normalizer, [-1]), mean);
 }
 
 /** Row maximum plus log of the sum of exponentials: `[n, 1]`. */

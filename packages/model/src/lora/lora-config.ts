@@ -69,7 +69,7 @@ function pattern(source: string): RegExp {
     );
   }
   try {
-    return new RegExp(`^(?:${source})$`, "u");
+    return new RegExp(`^(?:${source.replaceAll("(?P<", "(?<")})$`); // Python spells named groups differently
   } catch (cause) {
     throw new VlmR1Error("invalid-argument", `The target pattern "${source}" is not a regular expression.`, {
       cause,

@@ -9,7 +9,7 @@ export function positionTables(decoder: DecoderConfig, axes: Positions["axes"]):
   const angles = new Float32Array(length * half); // [n, headDim / 2]
   for (let i = 0; i < half; i++) {
     const axis = axes[decoder.rotaryAxes[i] as 0 | 1 | 2];
-    const frequency = frequencies[i] as number;
+    const frequency = (frequencies[i] as number) * (decoder.frequencyScale?.[i] ?? 1);
     for (let at = 0; at < length; at++) angles[at * half + i] = (axis[at] as number) * frequency;
   }
   return rotaryTables(angles, half);

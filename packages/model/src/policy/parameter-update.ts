@@ -1,0 +1,143 @@
+import * as tf from "@tensorflow/tfjs";
+import type { DeviceTensor, Engine } from "@vlmr1/engine";
+import { VlmR1Error } from "@vlmr1/core";
+import { disposeTree, readFloats } from "../host-tree.ts";
+import { sizeOf, type ParameterGroup } from "../parameters.ts";
+import type { Optimizer, ParameterLayout } from "./optimizer.ts";
+import type { ApplyReport } from "./policy-types.ts";
+
+/** The flat buffers of one trained group: gradients and the optimizer's slots, beside the parameters themselves. */
+export interface ParameterUpdater {
+  /** Views of the gradient buffer by parameter name; whoever writes them calls `accumulated`. */
+  gradientTarget(): ParameterGroup;
+  /** Adds what was written to the gradient of this step. */
+  accumulated(): Promise<void>;
+  apply(
+    optimizer: Optimizer,
+    options: { learningRate: number; step: number; maxGradientNorm?: number },
+  ): Promise<ApplyReport>;
+  discard(): void;
+  /** Copies of the optimizer's slots, by name. */
+  slots(): Promise<Record<string, Float32Array>>;
+  /** Replaces the slots. */
+  setSlots(slots: Readonly<Record<string, Float32Array>>): void;
+}
+
+/** Where each parameter of a group lies. */
+export function layoutOf({ specs }: ParameterGroup): ParameterLayout {
+  let offset = 0;
+  const slots = specs.map((spec) => {
+    const slot = { path: spec.name, shape: spec.shape, offset, size: sizeOf(spec) };
+    offset += slot.size;
+    return slot;
+  });
+  return { size: offset, slots };
+}
+
+type Flats = Readonly<Record<string, tf.Tensor1D>>;
+type Scalars = Readonly<Record<string, tf.Scalar>>;
+
+function compileUpdate(engine: Engine, optimizer: Optimizer, layout: ParameterLayout) {
+  return engine.compile(
+    (
+      gradients: tf.Tensor1D,
+      parameters: tf.Tensor1D,
+      state: Flats,
+      scalars: Scalars,
+      constants: Flats,
+      clip: tf.Scalar,
+    ) => {
+      const scaled = tf.mul(gradients, clip) as tf.Tensor1D;
+      return optimizer.update({ gradients: scaled, parameters, state, scalars, constants }, layout);
+    },
+    { name: `update by ${optimizer.key}` },
+  );
+}
+
+interface Prepared {
+  readonly program: ReturnType<typeof compileUpdate>;
+  readonly constants: Record<string, DeviceTensor>;
+}
+
+/** Keeps gradient and optimizer state of a group, and updates its parameters in place. */
+export function createUpdater(
+  engine: Engine,
+  group: ParameterGroup,
+  pack: () => ParameterGroup,
+): ParameterUpdater {
+  const layout = layoutOf(group);
+  const sum = pack();
+  let scratch: ParameterGroup | undefined;
+  let count = 0;
+  const state = new Map<string, DeviceTensor>();
+  const prepared = new Map<string, Prepared>();
+  const add = engine.compile((a: tf.Tensor1D, b: tf.Tensor1D): tf.Tensor1D => tf.add(a, b), {
+    name: "add gradients",
+  });
+  const squares = engine.compile((gradients: tf.Tensor1D): tf.Scalar => tf.sum(tf.square(gradients)), {
+    name: "gradient norm",
+  });
+
+  const prepare = (optimizer: Optimizer): Prepared => {
+    const known = prepared.get(optimizer.key);
+    if (known) return known;
+    const constants = Object.fromEntries(
+      Object.entries(optimizer.constants(layout)).map(([name, values]) => [name, engine.tensor(values)]),
+    );
+    const made = { program: compileUpdate(engine, optimizer, layout), constants };
+    prepared.set(optimizer.key, made);
+    return made;
+  };
+  const slotTensors = (names: readonly string[]): Record<string, DeviceTensor> =>
+    Object.fromEntries(
+      names.map((name) => {
+        const tensor = state.get(name) ?? engine.zeros([layout.size]);
+        state.set(name, tensor);
+        return [name, tensor];
+      }),
+    );
+  const norm = async (): Promise<number> => {
+    const result = await squares(sum.flat);
+    const [square] = await readFloats(result);
+    disposeTree(result);
+    return Math.sqrt(square as number);
+  };
+  return {
+    gradientTarget: () => (count === 0 ? sum : (scratch ??= pack())),
+    async accumulated() {
+      if (count++ > 0 && scratch) await add.into(sum.flat, sum.flat, scratch.flat);
+    },
+    async apply(optimizer, { learningRate, step, maxGradientNorm }) {
+      if (count === 0)
+        throw new VlmR1Error("invalid-argument", "apply() without a gradient: call accumulate() first.");
+      count = 0;
+      const gradientNorm = await norm();
+      if (!Number.isFinite(gradientNorm)) return { gradientNorm, applied: false };
+      const clip = maxGradientNorm === undefined ? 1 : Math.min(1, maxGradientNorm / (gradientNorm + 1e-6));
+      const { program, constants } = prepare(optimizer);
+      const slots = slotTensors(optimizer.slots);
+      const scalars = optimizer.scalars({ learningRate, step });
+      const target = { parameters: group.flat, state: slots };
+      await program.into(
+        target as never,
+        sum.flat,
+        group.flat,
+        slots as never,
+        scalars as never,
+        constants as never,
+        clip,
+      );
+      return { gradientNorm, applied: true };
+    },
+    discard: () => void (count = 0),
+    async slots() {
+      const copies: Record<string, Float32Array> = {};
+      for (const [name, tensor] of state) copies[name] = Float32Array.from(await readFloats(tensor));
+      return copies;
+    },
+    setSlots(slots) {
+      for (const [name, tensor] of state) if (!slots[name]) tensor.write(new Float32Array(layout.size));
+      for (const [name, values] of Object.entries(slots)) slotTensors([name])[name]?.write(values);
+    },
+  };
+}
