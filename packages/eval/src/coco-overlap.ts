@@ -1,8 +1,9 @@
 import type { AnnotationTable } from "./annotation-table.ts";
 import { maskReader } from "./coco-mask.ts";
+import { boxedRuns, maskIou, xywhIou } from "./mask-overlap.ts";
 import { recordCheck } from "./record-check.ts";
 import type { ResultTable } from "./result-table.ts";
-import { runsArea, runsBox, runsIou, type Runs } from "./rle-runs.ts";
+import { runsArea, runsBox, type Runs } from "./rle-runs.ts";
 
 /** What is compared: boxes, or masks. */
 export type IouType = "bbox" | "segm";
@@ -78,18 +79,6 @@ function boxOverlaps(detected: Float64Array, actual: Float64Array, crowd: Uint8A
   };
 }
 
-/** `bbIou` of maskApi.c for two boxes [x, y, width, height] that start at `i` and `j`; for a crowd, over the detection's area. */
-export function xywhIou(a: Float64Array, i: number, b: Float64Array, j: number, crowd: boolean): number {
-  const [x1, y1, w1, h1] = [a[i] as number, a[i + 1] as number, a[i + 2] as number, a[i + 3] as number];
-  const [x2, y2, w2, h2] = [b[j] as number, b[j + 1] as number, b[j + 2] as number, b[j + 3] as number];
-  const width = Math.min(w1 + x1, w2 + x2) - Math.max(x1, x2);
-  if (width <= 0) return 0;
-  const height = Math.min(h1 + y1, h2 + y2) - Math.max(y1, y2);
-  if (height <= 0) return 0;
-  const intersection = width * height;
-  return intersection / (crowd ? w1 * h1 : w1 * h1 + w2 * h2 - intersection);
-}
-
 /** Masks are read when their image is reached and dropped after it, so that memory does not grow with the file. */
 function maskOverlaps(
   detectionMask: (index: number) => Runs,
@@ -97,19 +86,12 @@ function maskOverlaps(
   crowd: Uint8Array,
 ): CocoOverlap["fill"] {
   return (detections, truths, matrix) => {
-    const columns = Array.from(truths, (truth) => withBox(truthMask(truth)));
+    const columns = Array.from(truths, (truth) => boxedRuns(truthMask(truth)));
     for (let d = 0; d < detections.length; d++) {
-      const row = withBox(detectionMask(detections[d] as number));
+      const row = boxedRuns(detectionMask(detections[d] as number));
       columns.forEach((column, g) => {
-        const near = xywhIou(row.box, 0, column.box, 0, false) > 0;
-        matrix[d * truths.length + g] = near
-          ? runsIou(row.runs, column.runs, crowd[truths[g] as number] === 1)
-          : 0;
+        matrix[d * truths.length + g] = maskIou(row, column, crowd[truths[g] as number] === 1);
       });
     }
   };
-}
-
-function withBox(runs: Runs): { runs: Runs; box: Float64Array } {
-  return { runs, box: Float64Array.from(runsBox(runs)) };
 }

@@ -1,8 +1,8 @@
 import { VlmR1Error } from "@vlmr1/core";
 import { tabulateAnnotations, type AnnotationTable } from "./annotation-table.ts";
 import type { CocoFile, CocoResult } from "./coco-format.ts";
-import { xywhIou } from "./coco-overlap.ts";
 import { evaluateCoco, type CocoEvaluation, type CocoOptions } from "./coco.ts";
+import { xywhIou } from "./mask-overlap.ts";
 import { selectResults, tabulateResults, type ResultTable } from "./result-table.ts";
 
 /** The outcome of {@link evaluateNmsAp}. */

@@ -16,7 +16,8 @@ export function recordCheck(source: string, noun: string): RecordCheck {
     const isRecord = typeof record === "object" && record !== null;
     const found = isRecord ? (record as Record<string, unknown>)[field] : record;
     const place = isRecord ? `${noun} ${index}${nameOf(record)}: "${field}"` : `${noun} ${index}`;
-    throw new VlmR1Error("invalid-data", `${source}: ${place} must be ${expected}, got ${showValue(found)}.`);
+    const wanted = isRecord ? expected : `an object with "${field}"`;
+    throw new VlmR1Error("invalid-data", `${source}: ${place} must be ${wanted}, got ${showValue(found)}.`);
   };
   const number = (record: unknown, index: number, field: string): number => {
     const value = (record as Record<string, unknown> | null | undefined)?.[field];
@@ -42,8 +43,13 @@ export function recordCheck(source: string, noun: string): RecordCheck {
 /** A value for an error message, cut to a readable length. */
 export function showValue(value: unknown): string {
   if (typeof value === "number" || value === undefined) return String(value);
-  const text = JSON.stringify(value) ?? String(value);
+  const text = JSON.stringify(value, namedNumbers) ?? String(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}
+
+/** JSON would write NaN and Infinity as null. */
+function namedNumbers(_key: string, value: unknown): unknown {
+  return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 }
 
 function nameOf(record: object): string {

@@ -77,7 +77,8 @@ export function createRecordScanner(source: string, members: readonly string[]):
       return scan.batches;
     },
     end() {
-      if (!started || scan.depth > 0) refuse(scan, "the JSON text ends early: the file is empty or cut off");
+      if (!started) refuse(scan, "there is no JSON array or object");
+      if (scan.depth > 0) refuse(scan, "the JSON text ends early: the file is cut off");
     },
   };
 }

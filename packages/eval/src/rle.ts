@@ -1,6 +1,8 @@
 import { VlmR1Error } from "@vlmr1/core";
 import { runsOfPolygon, runsOfXywh } from "./rle-polygon.ts";
-import { maskOfRuns, mergeRuns, runsArea, runsBox, runsIou, runsOfMask, type Runs } from "./rle-runs.ts";
+import { boxedRuns, maskIou } from "./mask-overlap.ts";
+import { showValue } from "./record-check.ts";
+import { maskOfRuns, mergeRuns, runsArea, runsBox, runsOfMask, type Runs } from "./rle-runs.ts";
 import { countsFromString, countsToString } from "./rle-string.ts";
 
 /** A mask as COCO files store it: run lengths down the columns, as a compressed string or as plain numbers. */
@@ -59,17 +61,17 @@ export function mergeRles(rles: readonly Rle[], { intersect = false } = {}): Com
 /**
  * Intersection over union of every detection (rows) with every truth (columns).
  *
- * Where `crowd[j]` is set, the area of the detection takes the place of the union. -1 where sizes differ.
+ * Where `crowd[j]` is set, the area of the detection takes the place of the union. -1 where sizes differ, as in pycocotools.
  */
 export function rleIou(
   detections: readonly Rle[],
   truths: readonly Rle[],
   crowd: readonly (boolean | number)[] = [],
 ): number[][] {
-  const columns = truths.map(runsOfRle);
+  const columns = truths.map((truth) => boxedRuns(runsOfRle(truth)));
   return detections.map((detection) => {
-    const row = runsOfRle(detection);
-    return columns.map((column, j) => runsIou(row, column, Boolean(crowd[j])));
+    const row = boxedRuns(runsOfRle(detection));
+    return columns.map((column, j) => maskIou(row, column, Boolean(crowd[j])));
   });
 }
 
@@ -83,7 +85,7 @@ export function rleFromXywh(xywh: readonly number[], height: number, width: numb
   if (xywh.length !== 4 || !xywh.every(Number.isFinite)) {
     throw new VlmR1Error(
       "invalid-argument",
-      `A box is four finite numbers [x, y, width, height], got ${show(xywh)}.`,
+      `A box is four finite numbers [x, y, width, height], got ${showValue(xywh)}.`,
     );
   }
   return compress(runsOfXywh(xywh, height, width));
@@ -121,11 +123,11 @@ export function runsOfRle(value: unknown): Runs {
   if (!isCount(height) || !isCount(width) || (typeof counts !== "string" && !Array.isArray(counts))) {
     throw new VlmR1Error(
       "invalid-data",
-      `A mask is polygons or { size: [height, width], counts }, got ${show(value)}.`,
+      `A mask is polygons or { size: [height, width], counts }, got ${showValue(value)}.`,
     );
   }
   if (typeof counts !== "string" && !counts.every(isCount)) {
-    throw new VlmR1Error("invalid-data", `RLE counts are whole numbers >= 0, got ${show(counts)}.`);
+    throw new VlmR1Error("invalid-data", `RLE counts are whole numbers >= 0, got ${showValue(counts)}.`);
   }
   const runs = typeof counts === "string" ? countsFromString(counts) : Uint32Array.from(counts);
   let total = 0;
@@ -145,7 +147,7 @@ function checkPolygon(polygon: unknown): number[] {
   if (valid && polygon.every(Number.isFinite)) return polygon as number[];
   throw new VlmR1Error(
     "invalid-data",
-    `A polygon is at least three points [x0, y0, x1, y1, x2, y2, …], got ${show(polygon)}.`,
+    `A polygon is at least three points [x0, y0, x1, y1, x2, y2, …], got ${showValue(polygon)}.`,
   );
 }
 
@@ -167,9 +169,4 @@ function compress({ height, width, counts }: Runs): CompressedRle {
 
 function isCount(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32;
-}
-
-function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }

@@ -1,0 +1,159 @@
+import { createRng, VlmR1Error } from "@vlmr1/core";
+import { describe, expect, test } from "vitest";
+import {
+  decodeRle,
+  encodeMask,
+  mergeRles,
+  rleArea,
+  rleFromPolygon,
+  rleFromSegmentation,
+  rleFromXywh,
+  rleIou,
+  rleToXywh,
+  type Rle,
+} from "../src/rle.ts";
+import { fixture } from "./fixture.ts";
+
+type Size = [height: number, width: number];
+
+interface RleCases {
+  encode: {
+    size: Size;
+    mask_rows: number[][];
+    counts: string;
+    uncompressed: number[];
+    area: number;
+    bbox: number[];
+  }[];
+  poly: { poly: number[]; size: Size; counts: string; area: number; bbox: number[] }[];
+  bbox: { bbox: number[]; size: Size; counts: string; area: number }[];
+  iou: { dt: string[]; gt: string[]; size: Size; iscrowd: number[]; iou: number[][] }[];
+  uncompressed: {
+    size: Size;
+    counts_len: number;
+    compressed: string;
+    area: number;
+    bbox_from_rle: number[];
+  }[];
+  merge: { size: Size; rles: string[]; union: string; intersect: string }[];
+}
+
+const cases = fixture<RleCases>("rle_cases.json");
+const rleOf = (counts: string, size: Size): Rle => ({ size, counts });
+
+describe("pycocotools' mask API, byte for byte", () => {
+  test("encodes, decodes, measures and boxes masks", () => {
+    for (const { size, mask_rows: rows, counts, uncompressed, area, bbox } of cases.encode) {
+      const rle = encodeMask(rows.flat(), ...size);
+      expect(rle).toEqual({ size, counts });
+      expect([...decodeRle(rle)]).toEqual(rows.flat());
+      expect(rleArea(rle)).toBe(area);
+      expect(rleToXywh(rle)).toEqual(bbox);
+      expect(rleFromSegmentation({ size, counts: uncompressed }, 0, 0)).toEqual(rle);
+    }
+  });
+  test("fills polygons", () => {
+    for (const { poly, size, counts, area, bbox } of cases.poly) {
+      const rle = rleFromPolygon(poly, ...size);
+      expect(rle.counts).toBe(counts);
+      expect(rleArea(rle)).toBe(area);
+      expect(rleToXywh(rle)).toEqual(bbox);
+    }
+  });
+  test("fills boxes", () => {
+    for (const { bbox, size, counts, area } of cases.bbox) {
+      const rle = rleFromXywh(bbox, ...size);
+      expect(rle.counts).toBe(counts);
+      expect(rleArea(rle)).toBe(area);
+    }
+  });
+  test("overlaps masks, with and without crowds", () => {
+    for (const { dt, gt, size, iscrowd, iou } of cases.iou) {
+      const [detections, truths] = [dt, gt].map((list) => list.map((counts) => rleOf(counts, size)));
+      expect(rleIou(detections as Rle[], truths as Rle[], iscrowd)).toEqual(iou);
+    }
+  });
+  test("merges masks", () => {
+    for (const { size, rles, union, intersect } of cases.merge) {
+      const masks = rles.map((counts) => rleOf(counts, size));
+      expect(mergeRles(masks).counts).toBe(union);
+      expect(mergeRles(masks, { intersect: true }).counts).toBe(intersect);
+    }
+  });
+  test("reads the compressed crowds of real annotations", () => {
+    for (const { size, compressed, area, bbox_from_rle: box } of cases.uncompressed) {
+      expect(rleArea(rleOf(compressed, size))).toBe(area);
+      expect(rleToXywh(rleOf(compressed, size))).toEqual(box);
+    }
+  });
+});
+
+describe("properties", () => {
+  test("a decoded mask is the one that was encoded, whatever it holds", () => {
+    const rng = createRng(5);
+    for (let i = 0; i < 300; i++) {
+      const [height, width] = [1 + rng.integer(40), 1 + rng.integer(40)];
+      const share = rng.uniform();
+      const mask = Uint8Array.from({ length: height * width }, () => (rng.uniform() < share ? 1 : 0));
+      const rle = encodeMask(mask, height, width);
+      expect(decodeRle(rle)).toEqual(mask);
+      expect(rleArea(rle)).toBe(mask.reduce((sum, value) => sum + value, 0));
+    }
+  });
+  test("union and intersection are those of the pixels, and IoU is their ratio", () => {
+    const rng = createRng(6);
+    for (let i = 0; i < 200; i++) {
+      const [height, width] = [1 + rng.integer(12), 1 + rng.integer(12)];
+      const masks = [0, 1].map(() => Uint8Array.from({ length: height * width }, () => rng.integer(2)));
+      const [a, b] = masks.map((mask) => encodeMask(mask, height, width)) as [Rle, Rle];
+      const pairs = Array.from(
+        masks[0] as Uint8Array,
+        (value, p) => [value, (masks[1] as Uint8Array)[p] as number] as const,
+      );
+      const union = pairs.map(([x, y]) => x | y);
+      const both = pairs.map(([x, y]) => x & y);
+      expect([...decodeRle(mergeRles([a, b]))]).toEqual(union);
+      expect([...decodeRle(mergeRles([a, b], { intersect: true }))]).toEqual(both);
+      const area = (mask: number[]): number => mask.reduce((sum, value) => sum + value, 0);
+      expect(rleIou([a], [b])).toEqual([[area(both) === 0 ? 0 : area(both) / area(union)]]);
+    }
+  });
+  test("a polygon outside its image is an empty mask", () => {
+    expect(rleArea(rleFromPolygon([-20, -20, -5, -20, -5, -5], 10, 10))).toBe(0);
+    expect(rleToXywh(rleFromPolygon([100, 3, 120, 3, 120, 9], 10, 10))).toEqual([0, 0, 0, 0]);
+  });
+  test("masks of different sizes that could overlap have IoU -1, as in pycocotools", () => {
+    expect(rleIou([rleFromXywh([0, 0, 5, 5], 10, 10)], [rleFromXywh([0, 0, 5, 5], 12, 10)])).toEqual([[-1]]);
+    expect(rleIou([rleFromXywh([0, 0, 3, 3], 10, 10)], [rleFromXywh([6, 6, 3, 3], 12, 10)])).toEqual([[0]]);
+  });
+});
+
+describe("malformed masks are refused with the value and the way out", () => {
+  const refused = (action: () => unknown): string => {
+    try {
+      action();
+    } catch (error) {
+      if (VlmR1Error.is(error)) return `${error.code}: ${error.message}`;
+    }
+    return "accepted";
+  };
+  test.each([
+    ["a character outside the alphabet", () => decodeRle({ size: [2, 2], counts: "0 4" })],
+    ["counts that stop inside a number", () => decodeRle({ size: [2, 2], counts: "4P" })],
+    ["a negative run", () => decodeRle({ size: [2, 2], counts: "O" })],
+    ["counts for another size", () => decodeRle({ size: [3, 3], counts: [2, 2] })],
+    ["counts that are no numbers", () => decodeRle({ size: [3, 3], counts: [9, -1, 1] })],
+    ["a size that is none", () => decodeRle({ size: [3, 3.5], counts: [9] })],
+    ["two points", () => rleFromPolygon([1, 2, 3, 4], 9, 9)],
+    ["an odd number of coordinates", () => rleFromPolygon([1, 2, 3, 4, 5, 6, 7], 9, 9)],
+    ["a coordinate that is not finite", () => rleFromPolygon([1, 2, 3, 4, 5, NaN], 9, 9)],
+    ["a polygon the size of a planet", () => rleFromPolygon([0, 0, 1e9, 0, 1e9, 1e9], 9, 9)],
+    ["no polygon", () => rleFromSegmentation([], 9, 9)],
+    ["nothing to merge", () => mergeRles([])],
+    ["masks of two sizes", () => mergeRles([encodeMask([1], 1, 1), encodeMask([1, 0], 1, 2)])],
+    ["a mask of the wrong length", () => encodeMask([1, 0, 1], 2, 2)],
+    ["a box of three numbers", () => rleFromXywh([1, 2, 3], 9, 9)],
+  ])("%s", (_, action) => {
+    expect(refused(action)).toMatchSnapshot();
+  });
+});
