@@ -10,10 +10,9 @@ export const RunOptions = z.strictObject({
   schedule: ScheduleOptions.prefault({}).describe("How the learning rate moves."),
   maxGradientNorm: z
     .number()
-    .positive()
-    .optional()
+    .min(0)
     .default(1)
-    .describe("Gradients with a larger global norm are scaled down to it; Infinity never clips."),
+    .describe("Gradients with a larger global norm are scaled down to it; 0 never clips."),
   guards: z
     .array(Guard)
     .prefault([...defaultGuards])

@@ -52,7 +52,7 @@ export async function optimizerUpdate(
       return summary(microBatches, reports, NaN, `the loss of ${where} is ${report.loss}`);
     }
   }
-  const clipping = Number.isFinite(maxGradientNorm) ? { maxGradientNorm } : {};
+  const clipping = maxGradientNorm > 0 ? { maxGradientNorm } : {};
   const { applied, gradientNorm } = await policy.apply(optimizer, { learningRate, step, ...clipping });
   return summary(
     microBatches,
