@@ -57,9 +57,10 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
 }
 
 async function openDevice(options: EngineOptions, threads: number): Promise<Device> {
-  if (options.device === "tensorflow")
-    throw new VlmR1Error("unsupported", "The tensorflow device is not there yet.");
-  return createCpuDevice(threads);
+  if (options.device !== "tensorflow") return createCpuDevice(threads);
+  // Imported here, so that nobody who computes on the cpu loads the foreign-function library.
+  const { createTensorFlowDevice } = await import("./tensorflow/tensorflow-device.ts");
+  return createTensorFlowDevice(options.library, threads);
 }
 
 function makeTensor(

@@ -31,7 +31,7 @@ export function createProgramCache(memoryLimit: number): ProgramCache {
     const own = owners.get(kept.owner)!;
     let bytes = 0;
     for (const slot of recent) bytes += slot.bytes;
-    for (const slot of [...recent]) {
+    for (const slot of Array.from(recent)) {
       if (slot === kept) continue;
       if (bytes > memoryLimit || (slot.owner === kept.owner && own.size > limit)) {
         bytes -= slot.bytes;
@@ -66,7 +66,8 @@ export function createProgramCache(memoryLimit: number): ProgramCache {
       }
     },
     async release(owner) {
-      for (const slot of [...recent]) if (owner === undefined || slot.owner === owner) await drop(slot);
+      for (const slot of Array.from(recent))
+        if (owner === undefined || slot.owner === owner) await drop(slot);
     },
     entries: () => [...loaded.values()],
   };

@@ -109,11 +109,22 @@ function findAncestor(
   return undefined;
 }
 
+/** A node and what it reshapes: a reshape of a reshape is recorded as one, which goes past the argument itself. */
+function withBases(id: object): object[] {
+  const bases: object[] = [id];
+  let node = isGraphNode(id) ? id : undefined;
+  while (node?.op === "Reshape") {
+    node = node.inputs[0];
+    if (node) bases.push(node);
+  }
+  return bases;
+}
+
 /** A captured tensor between the variables and the result would silently get no gradient. */
 function checkCaptures(value: tf.Tensor, inputs: readonly tf.Tensor[]): void {
   const recording = activeRecording();
   if (!recording || recording.variables.length === 0 || !isGraphNode(value.dataId)) return;
-  const given = new Set<object>(inputs.map(({ dataId }) => dataId));
+  const given = new Set<object>(inputs.flatMap(({ dataId }) => withBases(dataId)));
   const variables = new Set<GraphNode>(recording.variables.flat());
   const captured = findAncestor(value.dataId, given, (node) => variables.has(node));
   if (!captured) return;
