@@ -47,6 +47,8 @@ export interface DecoderConfig {
   /** Canonical name in front of `embed_tokens`, `layers` and `norm`, for example `model.language_model`. */
   readonly prefix: string;
   readonly vocabularySize: number;
+  /** Token whose embedding does not learn from its use as input (`pad_token_id`); absent: all learn. */
+  readonly paddingTokenId?: number;
   readonly hiddenSize: number;
   readonly intermediateSize: number;
   readonly layers: number;

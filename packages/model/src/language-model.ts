@@ -52,7 +52,7 @@ export function decode(
   layer: LayerFunction = decoderLayer,
 ): PassResult {
   const scope = child(root, config.prefix);
-  let x: tf.Tensor = embed(child(scope, "embed_tokens"), inputs.ids); // [P G T, D]
+  let x: tf.Tensor = embed(child(scope, "embed_tokens"), inputs.ids, config.paddingTokenId); // [P G T, D]
   if (images) x = placeFeatures(x, images.features, images);
   const keyValues: KeyValues[] = [];
   for (let i = 0; i < config.layers; i++) {

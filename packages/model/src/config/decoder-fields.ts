@@ -17,6 +17,7 @@ export const decoderFields = z.looseObject({
   head_dim: dimension.nullish(),
   rms_norm_eps: positive.nullish(),
   hidden_act: z.string().nullish(),
+  pad_token_id: z.int().nullish(),
   use_sliding_window: z.boolean().nullish(),
   tie_word_embeddings: z.boolean().nullish(),
 });
@@ -78,6 +79,7 @@ export function decoderConfig(fields: z.output<typeof decoderFields>, traits: De
   return {
     prefix: traits.prefix,
     vocabularySize: fields.vocab_size,
+    ...(isToken(fields.pad_token_id, fields.vocab_size) ? { paddingTokenId: fields.pad_token_id } : {}),
     hiddenSize: fields.hidden_size,
     intermediateSize: fields.intermediate_size,
     layers: fields.num_hidden_layers,
@@ -95,6 +97,10 @@ export function decoderConfig(fields: z.output<typeof decoderFields>, traits: De
     ...(rope.scale ? { frequencyScale: frequencyScale(headDim, rope.theta, rope.scale) } : {}),
     rotaryAxes: rotaryAxes(headDim / 2, sections, interleaved),
   };
+}
+
+function isToken(id: number | null | undefined, vocabularySize: number): id is number {
+  return typeof id === "number" && id >= 0 && id < vocabularySize;
 }
 
 function frequencyScale(headDim: number, theta: number, scale: (wavelength: number) => number): number[] {

@@ -9,10 +9,22 @@ export interface FeatureSlots {
   readonly mask: tf.Tensor2D;
 }
 
-/** Rows of the embedding table for int32 `ids` `[n]`: `[n, D]`. */
-export function embed(scope: Scope, ids: tf.Tensor1D): tf.Tensor {
-  return tf.gather(parameter(scope, "weight"), ids);
+/**
+ * Rows of the embedding table for int32 `ids` `[n]`: `[n, D]`. The row of `paddingId` gets no gradient, as in PyTorch's
+ * `nn.Embedding(padding_idx)`, with which transformers trains.
+ */
+export function embed(scope: Scope, ids: tf.Tensor1D, paddingId?: number): tf.Tensor {
+  const rows = tf.gather(parameter(scope, "weight"), ids);
+  return paddingId === undefined ? rows : withoutGradientAt(ids, paddingId)(rows);
 }
+
+const withoutGradientAt = (ids: tf.Tensor1D, id: number) =>
+  tf.customGrad((...inputs: unknown[]) => {
+    const [rows] = inputs as [tf.Tensor];
+    const learns = (dy: tf.Tensor) =>
+      tf.mul(dy, tf.expandDims(tf.cast(tf.notEqual(ids, tf.scalar(id, "int32")), "float32"), 1));
+    return { value: tf.clone(rows), gradFunc: (dy: tf.Tensor) => [learns(dy)] };
+  }) as (rows: tf.Tensor) => tf.Tensor;
 
 /** Spreads feature rows `[rows, D]` over the tokens: `[n, D]`, 0 at text tokens. */
 export function spreadFeatures(features: tf.Tensor, slots: FeatureSlots): tf.Tensor {

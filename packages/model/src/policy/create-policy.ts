@@ -1,9 +1,10 @@
-import { VlmR1Error, type CompleteOptions, type Completion, type Rng } from "@vlmr1/core";
+import { VlmR1Error, type CompleteOptions, type Completion, type Rng, type Sample } from "@vlmr1/core";
 import { createDecoderPrograms } from "../generation/decoder-programs.ts";
 import { generateAnswers } from "../generation/generate.ts";
 import { disposeTree, readFloats, withUploaded } from "../host-tree.ts";
 import type { LoraConfig } from "../lora/lora-config.ts";
 import { resolveSampling, type Model } from "../model.ts";
+import type { Message } from "../text/messages.ts";
 import { batchImages } from "./batch-images.ts";
 import { compileGradient, compileScores, type GradientProgram } from "./gradient-program.ts";
 import { lossInputs, readReport } from "./loss-inputs.ts";
@@ -28,6 +29,8 @@ export interface PolicyOptions {
   readonly checkpoint?: boolean;
   /** Full training: keep a copy of the first weights as reference. Default true; without a KL term it can be saved. */
   readonly keepReference?: boolean;
+  /** The conversation that asks a sample. Default: its system message, then its images and its prompt in one user turn. */
+  readonly messages?: (sample: Sample) => readonly Message[];
   /** Adapters: decode with a second copy of the frozen weights, laid out for speed. Default true. */
   readonly bakeWeights?: boolean;
 }
@@ -41,7 +44,7 @@ export async function createPolicy(model: Model, options: PolicyOptions = {}): P
   const { train = "lora", lora, rng, keepReference = true } = options;
   const weights = await openTrainedWeights(model, { train, lora, rng, keepReference });
   const { engine, generation } = model;
-  const promptOf = createPromptCache(model);
+  const promptOf = createPromptCache(model, options.messages);
   const updater = createUpdater(engine, weights.group, weights.pack);
   const bake = train === "lora" && (options.bakeWeights ?? true);
   const { architecture } = model;

@@ -11,12 +11,15 @@ export function sampleMessages(sample: Sample): Message[] {
 }
 
 /** Prompts of samples; a sample that is asked again is not prepared again as long as somebody holds it. */
-export function createPromptCache(model: Model): (sample: Sample) => Prompt {
+export function createPromptCache(
+  model: Model,
+  messages: (sample: Sample) => readonly Message[] = sampleMessages,
+): (sample: Sample) => Prompt {
   const known = new WeakMap<Sample, Prompt>();
   return (sample) => {
     const old = known.get(sample);
     if (old) return old;
-    const prompt = model.preprocess({ messages: sampleMessages(sample), images: sample.images });
+    const prompt = model.preprocess({ messages: messages(sample), images: sample.images });
     known.set(sample, prompt);
     return prompt;
   };
