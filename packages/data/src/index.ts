@@ -1,17 +1,43 @@
+export { concat, filter, map, shuffled, split, take } from "./dataset/arrange.ts";
 export type { BadSampleOptions, LoadedDataset, SkippedSamples } from "./dataset/bad-samples.ts";
+export { mix, type MixPart } from "./dataset/mix.ts";
+export { stream, type StreamedSample, type StreamOptions } from "./dataset/stream.ts";
 export type { PickleValue } from "./formats/pickle-machine.ts";
 export { readPickle } from "./formats/pickle-reader.ts";
 export { writePickle, type Picklable } from "./formats/pickle-writer.ts";
+export { openTable } from "./formats/table-folder.ts";
+export type { TableFile, TableRow } from "./formats/table.ts";
 export { loadImage, type LoadImageOptions } from "./image/load-image.ts";
 export {
-  cocoDetection,
-  type CocoDataset,
-  type CocoObject,
-  type CocoOptions,
-  type CocoTarget,
-} from "./loaders/coco.ts";
+  answerAsBox,
+  answerAsObjects,
+  answerAsText,
+  type AnswerReader,
+  type ReadAnswer,
+} from "./loaders/answers.ts";
+export type { CocoFileOptions, CocoObject } from "./loaders/coco-images.ts";
+export { cocoDetection, type CocoDataset, type CocoOptions, type CocoTarget } from "./loaders/coco.ts";
+export { conversations, type ConversationOptions } from "./loaders/conversations.ts";
+export { huggingFace, type HuggingFaceOptions } from "./loaders/hugging-face.ts";
+export {
+  openVocabulary,
+  type NamedObjectsTarget,
+  type OpenVocabularyOptions,
+} from "./loaders/open-vocabulary.ts";
+export { ovdEval, type OvdEvalOptions } from "./loaders/ovdeval.ts";
+export { r1v, type R1vOptions } from "./loaders/r1v.ts";
+export { reasonSeg, type ReasonSegOptions, type ReasonSegTarget } from "./loaders/reason-seg.ts";
+export { refCocoTable, type RefCocoTableOptions, type RefCocoTableTarget } from "./loaders/refcoco-table.ts";
 export { refCoco, type RefCocoOptions, type RefCocoTarget } from "./loaders/refcoco.ts";
 export type { Segmentation } from "./loaders/segmentation.ts";
+export {
+  publishedSample,
+  vlmR1Evaluation,
+  type VlmR1EvaluationOptions,
+} from "./loaders/vlm-r1-evaluation.ts";
+export { vlmR1Jsonl, type VlmR1File, type VlmR1Options, type VlmR1Row } from "./loaders/vlm-r1-jsonl.ts";
+export type { ProblemRow } from "./loaders/vlm-r1-problems.ts";
+export { vlmR1Yaml, type VlmR1YamlOptions } from "./loaders/vlm-r1-yaml.ts";
 export {
   detectionQuestion,
   detectionQuestionInTags,
@@ -19,6 +45,7 @@ export {
   odinwQuestion,
   odLengthTemplate,
   plainTemplate,
+  r1vTemplate,
   recBaselineTemplate,
   recQuestion,
   recTemplate,
@@ -34,3 +61,9 @@ export type { DrawingStyle } from "./scenes/paint.ts";
 export type { SceneTargets, SceneTask } from "./scenes/question.ts";
 export { sceneSplits, type SceneSplit } from "./scenes/scene-splits.ts";
 export type { Scene, SceneObject } from "./scenes/scene.ts";
+export {
+  writeScenes,
+  type WritableTarget,
+  type WriteScenesOptions,
+  type WrittenScenes,
+} from "./scenes/write-scenes.ts";

@@ -118,7 +118,11 @@ export function apportion(total: number, weights: readonly number[]): number[] {
   const byRemainder = exact.map((share, part) => ({ part, remainder: share - parts[part]! }));
   byRemainder.sort((a, b) => b.remainder - a.remainder || a.part - b.part);
   let rest = sum > 0 ? total - parts.reduce((all, count) => all + count, 0) : 0;
-  for (const { part } of byRemainder) if (rest > 0 && weights[part]! > 0) (parts[part]!++, rest--);
+  for (const { part } of byRemainder) {
+    if (rest === 0 || weights[part] === 0) continue;
+    parts[part]!++;
+    rest--;
+  }
   return parts;
 }
 

@@ -1,6 +1,6 @@
 import type { Box, ImageSize } from "@vlmr1/core";
-import type { ImageMention } from "./image-folder.ts";
 import { boxField, checkBoxInside, optionalField, recordOf, wrongField } from "./record-fields.ts";
+import type { Mention } from "../inside-folder.ts";
 
 /** What a published answer means as truth, and how to check it once the image is known. */
 export interface ReadAnswer<Target> {
@@ -12,11 +12,7 @@ export interface ReadAnswer<Target> {
  * Reads the answer field of a record into the target that rewards compare with. `value` is as the file has it, a string, number or
  * list; `text` is the same as Python would print it, without <answer> tags.
  */
-export type AnswerReader<Target> = (
-  value: unknown,
-  text: string,
-  mention: ImageMention,
-) => ReadAnswer<Target>;
+export type AnswerReader<Target> = (value: unknown, text: string, mention: Mention) => ReadAnswer<Target>;
 
 /** The answer as text: for exact, numeric, multiple-choice and mathematical rewards. */
 export function answerAsText(_value: unknown, text: string): ReadAnswer<{ readonly answer: string }> {
@@ -27,7 +23,7 @@ export function answerAsText(_value: unknown, text: string): ReadAnswer<{ readon
 export function answerAsBox(
   value: unknown,
   text: string,
-  mention: ImageMention,
+  mention: Mention,
 ): ReadAnswer<{ readonly box: Box }> {
   const box = boxField(Array.isArray(value) ? value : boxInText(text), "answer", mention);
   return { target: { box }, check: ([image]) => checkBoxInside(box, image, "answer", mention) };
@@ -40,7 +36,7 @@ export function answerAsBox(
 export function answerAsObjects(
   value: unknown,
   text: string,
-  mention: ImageMention,
+  mention: Mention,
 ): ReadAnswer<{ readonly objects: readonly { readonly box: Box; readonly label: string }[] }> {
   const list = Array.isArray(value) ? value : text.trim() === "None" ? [] : jsonInText(text);
   if (!Array.isArray(list)) {

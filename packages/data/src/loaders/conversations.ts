@@ -2,7 +2,7 @@ import { createSkipLog, type BadSampleOptions, type LoadedDataset } from "../dat
 import { invalidData } from "../invalid-data.ts";
 import { plainTemplate, type PromptTemplate } from "../prompts.ts";
 import { answerAsText, type AnswerReader } from "./answers.ts";
-import { openImageFolder, type ImageMention } from "./image-folder.ts";
+import { openImageFolder } from "./image-folder.ts";
 import {
   idField,
   imageNames,
@@ -13,6 +13,7 @@ import {
 } from "./record-fields.ts";
 import { recordSamples, type ParsedRecord } from "./record-samples.ts";
 import { withoutTags } from "./vlm-r1-problems.ts";
+import type { Mention } from "../inside-folder.ts";
 
 export interface ConversationOptions<Target> extends BadSampleOptions {
   /** A `.json` list (LLaVA, LLaMA-Factory) or `.jsonl` file. */
@@ -52,14 +53,13 @@ export async function conversations<Target = { readonly answer: string }>(
   const images = await openImageFolder(options.images, options);
   const template = options.template ?? plainTemplate;
   const answer = (options.answer ?? answerAsText) as AnswerReader<Target>;
-  const parse = (record: unknown, mention: ImageMention) =>
-    parseConversation(record, mention, template, answer);
+  const parse = (record: unknown, mention: Mention) => parseConversation(record, mention, template, answer);
   return recordSamples(options.path, [{ path: options.path, images, parse }], log);
 }
 
 function parseConversation<Target>(
   value: unknown,
-  mention: ImageMention,
+  mention: Mention,
   template: PromptTemplate,
   answer: AnswerReader<Target>,
 ): ParsedRecord<Target> {
@@ -100,7 +100,7 @@ interface Turn {
   readonly text: string;
 }
 
-function turnsOf(record: JsonRecord, mention: ImageMention): readonly Turn[] {
+function turnsOf(record: JsonRecord, mention: Mention): readonly Turn[] {
   const key = Object.hasOwn(record, "messages") ? "messages" : "conversations";
   const turns = optionalField(record, key);
   if (!Array.isArray(turns)) {

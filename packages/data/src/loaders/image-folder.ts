@@ -1,14 +1,8 @@
 import { stat } from "node:fs/promises";
-import { isAbsolute, join, relative, resolve, sep } from "node:path";
+import { resolve } from "node:path";
 import { VlmR1Error, type RgbImage } from "@vlmr1/core";
 import { loadImage } from "../image/load-image.ts";
-import { invalidData, show } from "../invalid-data.ts";
-
-/** Where in a file an image is named, for errors. */
-export interface ImageMention {
-  readonly file: string;
-  readonly place: string;
-}
+import { resolveInside, type Mention } from "../inside-folder.ts";
 
 /** A folder of images that are opened by the names annotations give them, and never a file outside. */
 export interface ImageFolder {
@@ -17,9 +11,9 @@ export interface ImageFolder {
    * The path of the image `name`. @throws VlmR1Error `invalid-data` when the name is no string or leaves the folder.
    * (Links inside the folder are followed: they are the user's own.)
    */
-  resolve(name: unknown, mention: ImageMention): string;
+  resolve(name: unknown, mention: Mention): string;
   /** Decodes the image at a path that `resolve` gave. @throws VlmR1Error that names the record and the image. */
-  load(path: string, mention: ImageMention): Promise<RgbImage>;
+  load(path: string, mention: Mention): Promise<RgbImage>;
 }
 
 /** Opens a folder of images. @throws VlmR1Error `not-found` when there is no such folder. */
@@ -48,29 +42,8 @@ export async function openImageFolder(
   };
 }
 
-/** The path of a file named in data, which must lie inside `root`. @throws VlmR1Error `invalid-data` when it does not. */
-export function resolveInside(root: string, name: unknown, { file, place }: ImageMention): string {
-  if (typeof name !== "string" || name.trim() === "" || name.includes("\0")) {
-    throw invalidData({
-      file,
-      place,
-      problem: `a file name should be a string that is not empty, found ${show(name)}`,
-    });
-  }
-  const path = resolve(root, name);
-  const inner = relative(root, path);
-  if (inner === "" || inner === ".." || inner.startsWith(`..${sep}`) || isAbsolute(inner)) {
-    throw invalidData({
-      file,
-      place,
-      problem: `the file ${show(name)} is not inside the folder ${root}, and nothing outside is opened. Use a path relative to the folder`,
-    });
-  }
-  return join(root, inner);
-}
-
 /** Puts the record in front of an error about its image. */
-export function atPlace(error: unknown, { file, place }: ImageMention): unknown {
+export function atPlace(error: unknown, { file, place }: Mention): unknown {
   if (!VlmR1Error.is(error)) return error;
   return new VlmR1Error(error.code, `${file}, ${place}: ${error.message}`, { cause: error });
 }
@@ -93,4 +66,9 @@ export async function missingFiles(paths: readonly string[]): Promise<Set<string
     group.forEach((path, index) => found[index] || missing.add(path));
   }
   return missing;
+}
+
+/** The error for an image file that is not there. */
+export function missingImage(path: string, mention: Mention): VlmR1Error {
+  return new VlmR1Error("not-found", `${mention.file}, ${mention.place}: there is no image at ${path}.`);
 }

@@ -1,9 +1,10 @@
 import { createSkipLog, type BadSampleOptions, type LoadedDataset } from "../dataset/bad-samples.ts";
 import { r1vTemplate, type PromptTemplate } from "../prompts.ts";
 import { answerAsText } from "./answers.ts";
-import { openImageFolder, type ImageMention } from "./image-folder.ts";
+import { openImageFolder } from "./image-folder.ts";
 import { recordSamples } from "./record-samples.ts";
 import { parseProblem, type ProblemRow } from "./vlm-r1-problems.ts";
+import type { Mention } from "../inside-folder.ts";
 
 export interface R1vOptions extends BadSampleOptions {
   /** `superclevr_test200_counting_problems.jsonl`, `geoqa_test_prompts.jsonl`, or a file of the same form. */
@@ -29,7 +30,7 @@ export async function r1v(
   const images = await openImageFolder(options.images, options);
   const template = options.template ?? r1vTemplate;
   const fields = { image: "image_path", problem: "question", solution: "ground_truth" };
-  const parse = (record: unknown, mention: ImageMention) =>
+  const parse = (record: unknown, mention: Mention) =>
     parseProblem(record, mention, { template, answer: answerAsText, fields });
   return recordSamples(options.path, [{ path: options.path, images, parse }], log);
 }

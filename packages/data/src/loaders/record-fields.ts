@@ -1,18 +1,18 @@
 import { isBox, type Box, type ImageSize, type VlmR1Error } from "@vlmr1/core";
 import { invalidData, show } from "../invalid-data.ts";
-import type { ImageMention } from "./image-folder.ts";
+import type { Mention } from "../inside-folder.ts";
 
 /** A JSON object whose members are not yet known. */
 export type JsonRecord = Readonly<Record<string, unknown>>;
 
 /** @throws VlmR1Error `invalid-data` unless `value` is a JSON object. */
-export function recordOf(value: unknown, mention: ImageMention): JsonRecord {
+export function recordOf(value: unknown, mention: Mention): JsonRecord {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonRecord;
   throw wrongField(mention, undefined, "an object {…}", value);
 }
 
 /** The member `key`, which must be a string with something in it. */
-export function textField(record: JsonRecord, key: string, mention: ImageMention): string {
+export function textField(record: JsonRecord, key: string, mention: Mention): string {
   const value = Object.hasOwn(record, key) ? record[key] : undefined;
   if (typeof value === "string" && value.trim() !== "") return value;
   throw wrongField(mention, key, "text", value);
@@ -24,7 +24,7 @@ export function optionalField(record: JsonRecord, key: string): unknown {
 }
 
 /** The record's id, a string or number, or none. */
-export function idField(record: JsonRecord, mention: ImageMention): { readonly id?: string | number } {
+export function idField(record: JsonRecord, mention: Mention): { readonly id?: string | number } {
   const id = optionalField(record, "id");
   if (id === undefined) return {};
   if ((typeof id === "string" && id !== "") || (typeof id === "number" && Number.isFinite(id))) return { id };
@@ -32,7 +32,7 @@ export function idField(record: JsonRecord, mention: ImageMention): { readonly i
 }
 
 /** The image names of a record: none, one, or a list of at least one. */
-export function imageNames(record: JsonRecord, key: string, mention: ImageMention): readonly string[] {
+export function imageNames(record: JsonRecord, key: string, mention: Mention): readonly string[] {
   const value = optionalField(record, key);
   if (value === undefined) return [];
   const names = Array.isArray(value) ? value : [value];
@@ -42,7 +42,7 @@ export function imageNames(record: JsonRecord, key: string, mention: ImageMentio
 
 /** The error for a field that holds something else than it should. */
 export function wrongField(
-  mention: ImageMention,
+  mention: Mention,
   key: string | undefined,
   wanted: string,
   found: unknown,
@@ -56,18 +56,13 @@ export function wrongField(
 }
 
 /** Four numbers that form a box, x1 < x2 and y1 < y2. */
-export function boxField(value: unknown, key: string, mention: ImageMention): Box {
+export function boxField(value: unknown, key: string, mention: Mention): Box {
   if (isBox(value)) return value;
   throw wrongField(mention, key, "a box [x1, y1, x2, y2] with x1 < x2 and y1 < y2", value);
 }
 
 /** @throws VlmR1Error `invalid-data` when a box reaches more than a pixel over the edge of its image. */
-export function checkBoxInside(
-  box: Box,
-  image: ImageSize | undefined,
-  key: string,
-  mention: ImageMention,
-): void {
+export function checkBoxInside(box: Box, image: ImageSize | undefined, key: string, mention: Mention): void {
   if (image === undefined)
     throw wrongField(mention, key, "a box belongs to an image, and no image", undefined);
   const [x1, y1, x2, y2] = box;

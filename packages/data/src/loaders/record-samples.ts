@@ -3,8 +3,8 @@ import type { ImageSize, Sample } from "@vlmr1/core";
 import { loadedDataset, type LoadedDataset, type SkipLog } from "../dataset/bad-samples.ts";
 import { openRecordFile, type RecordFile } from "../formats/record-file.ts";
 import { invalidData, show } from "../invalid-data.ts";
-import { missingImage } from "./coco.ts";
-import { missingFiles, type ImageFolder, type ImageMention } from "./image-folder.ts";
+import { missingFiles, missingImage, type ImageFolder } from "./image-folder.ts";
+import type { Mention } from "../inside-folder.ts";
 
 /** What a record of a JSON file says, before its images are opened. */
 export interface ParsedRecord<Target> {
@@ -26,7 +26,7 @@ export interface RecordSource<Target> {
   readonly path: string;
   readonly images: ImageFolder;
   /** @throws VlmR1Error `invalid-data` for a record that is malformed. */
-  parse(record: unknown, mention: ImageMention): ParsedRecord<Target>;
+  parse(record: unknown, mention: Mention): ParsedRecord<Target>;
 }
 
 interface OpenSource<Target> extends RecordSource<Target> {

@@ -11,8 +11,8 @@ import { invalidData } from "../invalid-data.ts";
 import { recQuestion, recTemplate, type PromptTemplate } from "../prompts.ts";
 import { indexCoco, type CocoIndex } from "./coco-index.ts";
 import { boxOf, checkAnnotation } from "./coco-objects.ts";
-import { loadSizedImage, missingImage } from "./coco.ts";
-import { missingFiles, openImageFolder, type ImageFolder } from "./image-folder.ts";
+import { loadSizedImage } from "./coco-images.ts";
+import { missingFiles, missingImage, openImageFolder, type ImageFolder } from "./image-folder.ts";
 import { readRefs, type RefExpression } from "./refcoco-refs.ts";
 import { readSegmentation, type Segmentation } from "./segmentation.ts";
 

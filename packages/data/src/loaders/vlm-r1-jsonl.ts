@@ -2,10 +2,11 @@ import { VlmR1Error } from "@vlmr1/core";
 import { createSkipLog, type BadSampleOptions, type LoadedDataset } from "../dataset/bad-samples.ts";
 import { thinkTemplate, type PromptTemplate } from "../prompts.ts";
 import { answerAsText, type AnswerReader } from "./answers.ts";
-import { openImageFolder, type ImageMention } from "./image-folder.ts";
+import { openImageFolder } from "./image-folder.ts";
 import { pythonText } from "../python-text.ts";
 import { idField, imageNames, optionalField, recordOf, wrongField } from "./record-fields.ts";
 import { recordSamples, type ParsedRecord } from "./record-samples.ts";
+import type { Mention } from "../inside-folder.ts";
 
 /** One JSONL file, the folder of its images, and how its answers are scored. */
 export interface VlmR1File {
@@ -54,7 +55,7 @@ export async function vlmR1Jsonl<Target = { readonly answer: string }>(
     options.files.map(async ({ path, images, rewardMethod = "default" }) => ({
       path,
       images: await openImageFolder(images, options),
-      parse: (record: unknown, mention: ImageMention) =>
+      parse: (record: unknown, mention: Mention) =>
         parseRow(record, mention, { template, answer, rewardMethod }),
     })),
   );
@@ -69,7 +70,7 @@ interface RowReading<Target> {
 
 function parseRow<Target>(
   value: unknown,
-  mention: ImageMention,
+  mention: Mention,
   { template, answer, rewardMethod }: RowReading<Target>,
 ): ParsedRecord<Target & VlmR1Row> {
   const record = recordOf(value, mention);

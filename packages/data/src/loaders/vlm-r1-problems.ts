@@ -1,5 +1,4 @@
 import type { AnswerReader } from "./answers.ts";
-import type { ImageMention } from "./image-folder.ts";
 import type { PromptTemplate } from "../prompts.ts";
 import { pythonText } from "../python-text.ts";
 import {
@@ -12,6 +11,7 @@ import {
   type JsonRecord,
 } from "./record-fields.ts";
 import type { ParsedRecord } from "./record-samples.ts";
+import type { Mention } from "../inside-folder.ts";
 
 /** What a record of `{image, problem, solution}` says beside its answer. */
 export interface ProblemRow {
@@ -32,7 +32,7 @@ export interface ProblemReading<Target> {
 /** Reads a record of image, problem and solution: VLM-R1's evaluation and legacy files, R1-V, Visual-RFT. */
 export function parseProblem<Target>(
   value: unknown,
-  mention: ImageMention,
+  mention: Mention,
   { template, answer, fields, group }: ProblemReading<Target>,
 ): ParsedRecord<Target & ProblemRow> {
   const record = recordOf(value, mention);
