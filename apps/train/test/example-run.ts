@@ -1,8 +1,8 @@
 import type { Estimate, EvaluationExample, RunEvent, ScoredAnswer } from "../src/run/events.ts";
 
 // A small finished run, as the app would record it. The picture is a real 8 x 8 PNG.
-const png =
-  "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAGklEQVR42mN4/fohVsRwwkYDjmglgdNykiUATNGVEXpM2LUAAAAASUVORK5CYII=";
+const url =
+  "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAGklEQVR42mN4/fohVsRwwkYDjmglgdNykiUATNGVEXpM2LUAAAAASUVORK5CYII=";
 
 const estimate = (value: number): Estimate => ({ value, low: value - 0.02, high: value + 0.02, count: 1000 });
 
@@ -20,7 +20,7 @@ const example = (index: number, shift: number): EvaluationExample => ({
   id: `scene-${index}`,
   prompt: ["the red key", "the second star from the left"][index % 2] as string,
   group: ["attribute", "ordinal"][index % 2] as string,
-  picture: { png, width: 8, height: 8 },
+  picture: { url, width: 8, height: 8 },
   truth: [0, 1, 4, 5],
   answers: [answer(shift), answer(shift / 2)],
 });

@@ -12,6 +12,7 @@ interface Options extends ModelOptions {
   readonly temperature?: number;
   readonly topK?: number;
   readonly topP?: number;
+  readonly repetitionPenalty?: number;
   readonly seed: number;
   readonly frame: FrameName;
   readonly picture?: string;
@@ -34,6 +35,11 @@ export const addGenerate: AddCommand = (program, terminal) => {
     )
     .option("--top-k <k>", "sample from the k likeliest tokens", numberOption)
     .option("--top-p <p>", "sample from the likeliest tokens that make up p", numberOption)
+    .option(
+      "--repetition-penalty <r>",
+      "divides the logits of tokens already seen (default: the checkpoint's; none when greedy)",
+      numberOption,
+    )
     .option("--seed <s>", "the same seed gives the same answer", numberOption, 0)
     .option(
       "--frame <frame>",
@@ -59,6 +65,9 @@ async function generate(options: Options, terminal: Terminal): Promise<void> {
       rng: createRng(options.seed),
       ...(maxNewTokens !== undefined && { maxNewTokens }),
       ...(temperature !== undefined && { temperature }),
+      // Greedy is the likeliest token of the raw distribution, unless a penalty is asked for.
+      ...(temperature === 0 && { repetitionPenalty: 1 }),
+      ...(options.repetitionPenalty !== undefined && { repetitionPenalty: options.repetitionPenalty }),
       ...(topK !== undefined && { topK }),
       ...(topP !== undefined && { topP }),
       ...(streaming && {

@@ -27,11 +27,3 @@ export async function writeAnnotated(image: RgbImage, boxes: readonly Box[], fil
     );
   }
 }
-
-/** A picture as a base64 PNG for a page. */
-export async function pngOf({ width, height, data }: RgbImage): Promise<string> {
-  const png = await sharp(data, { raw: { width, height, channels: 3 } })
-    .png({ compressionLevel: 9 })
-    .toBuffer();
-  return png.toString("base64");
-}

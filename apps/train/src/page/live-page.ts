@@ -10,9 +10,9 @@ export function liveParts(events: readonly RunEvent[]): Readonly<Record<string, 
   const answers = eventsOf(events, "answers").at(-1);
   const end = eventsOf(events, "end").at(-1);
   const progress = last
-    ? html`<progress max="${last.steps}" value="${last.step + 1}"></progress>
+    ? html`<progress max="${last.steps}" value="${last.step}"></progress>
         <p class="soft">
-          Step ${last.step + 1} of ${last.steps},
+          Step ${last.step} of ${last.steps},
           ${duration(last.seconds)}${end && html`, <strong>${end.outcome}</strong>`}
         </p>`
     : html`<p class="soft">Waiting for the first step …</p>`;

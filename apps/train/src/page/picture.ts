@@ -18,9 +18,9 @@ export function picture(image: RunPicture | undefined, boxes: readonly DrawnBox[
   </figure>`;
 }
 
-function annotated({ png, width, height }: RunPicture, boxes: readonly DrawnBox[]): Html {
+function annotated({ url, width, height }: RunPicture, boxes: readonly DrawnBox[]): Html {
   return html`<svg viewBox="0 0 ${width} ${height}" role="img">
-    <image href="data:image/png;base64,${png}" width="${width}" height="${height}" />
+    <image href="${url}" width="${width}" height="${height}" />
     ${boxes.map(({ box: [x1, y1, x2, y2], color, dashed }) => {
       const area = html`x="${x1}" y="${y1}" width="${Math.max(0, x2 - x1)}" height="${Math.max(0, y2 - y1)}"`;
       return html`<rect class="box-halo" ${area} /><rect

@@ -7,6 +7,9 @@ type Of<Kind extends RunEvent["kind"]> = Extract<RunEvent, { readonly kind: Kind
 export type StepEvent = Of<"step">;
 export type EvaluationEvent = Of<"evaluation">;
 
+/** Metrics under `reward/` that are not one rule's mean. */
+export const rewardStatistics = ["reward/mean", "reward/deviation", "reward/constant-groups"];
+
 const colors = ["var(--one)", "var(--two)", "var(--three)", "var(--four)"];
 
 /** All events of one kind, in order. */
@@ -25,17 +28,16 @@ export function curves(events: readonly RunEvent[]): Html {
     ),
   });
   const names = new Set(steps.flatMap(({ metrics }) => Object.keys(metrics)));
-  const rules = [...names].filter(
-    (name) => name.startsWith("reward/") && !["reward/mean", "reward/std"].includes(name),
-  );
+  const rules = [...names].filter((name) => name.startsWith("reward/") && !rewardStatistics.includes(name));
   const single: readonly (readonly [name: string, title: string])[] = [
     ["reward/mean", "Mean reward"],
     ["policy/kl", "KL to the reference"],
     ["policy/entropy", "Entropy"],
     ["policy/gradient-norm", "Gradient norm"],
     ["policy/clip-fraction", "Clipped tokens"],
+    ["reward/constant-groups", "Groups that teach nothing"],
     ["completion/length", "Tokens per answer"],
-    ["loss", "Loss"],
+    ["policy/loss", "Loss"],
   ];
   const charts = [
     evaluationChart(eventsOf(events, "evaluation")),

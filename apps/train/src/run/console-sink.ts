@@ -1,5 +1,5 @@
 import { duration } from "../page/report-page.ts";
-import { estimateText } from "../page/sections.ts";
+import { estimateText, rewardStatistics } from "../page/sections.ts";
 import type { RunEvent, RunSink } from "./events.ts";
 
 /** Where lines go. `columns` is absent when it is not a terminal. */
@@ -25,7 +25,7 @@ export function consoleSink(out: LineWriter): RunSink {
       if (event.kind === "evaluation") line(`${event.name.padEnd(8)} ${evaluationText(event)}`);
       if (event.kind === "notice") line(`${event.level === "warning" ? "! " : ""}${event.text}`);
       if (event.kind !== "step") return;
-      const milestone = event.step === 0 || (event.step + 1) % 10 === 0 || event.step + 1 === event.steps;
+      const milestone = event.step === 1 || event.step % 10 === 0 || event.step === event.steps;
       const text = stepLine(event);
       if (milestone) line(text);
       else if (out.isTTY) {
@@ -42,7 +42,7 @@ export function consoleSink(out: LineWriter): RunSink {
 
 /** `[████████------------]  120/300  reward 0.61  iou 0.58  format 0.98  kl 0.012  len 19.4  0.12 s/step  22 s left`. */
 export function stepLine(event: Extract<RunEvent, { kind: "step" }>): string {
-  const done = event.step + 1;
+  const done = event.step;
   const filled = Math.round((20 * done) / Math.max(1, event.steps));
   const bar = `[${"█".repeat(filled)}${"-".repeat(Math.max(0, 20 - filled))}]`;
   const width = String(event.steps).length;
@@ -50,11 +50,12 @@ export function stepLine(event: Extract<RunEvent, { kind: "step" }>): string {
   const shown: readonly (readonly [label: string, text: string | undefined])[] = [
     ["reward", metric("reward/mean")?.toFixed(3)],
     ...Object.keys(event.metrics)
-      .filter((name) => name.startsWith("reward/") && name !== "reward/mean" && name !== "reward/std")
+      .filter((name) => name.startsWith("reward/") && !rewardStatistics.includes(name))
       .map((name) => [name.slice(7), event.metrics[name]?.toFixed(2)] as const),
     ["kl", metric("policy/kl")?.toFixed(4)],
-    ["loss", metric("reward/mean") === undefined ? metric("loss")?.toFixed(3) : undefined],
-    ["len", metric("completion/length")?.toFixed(1)],
+    ["loss", metric("reward/mean") === undefined ? metric("policy/loss")?.toFixed(3) : undefined],
+    ["held-out", metric("eval/accuracy")?.toFixed(3)],
+    ["length", metric("completion/length")?.toFixed(1)],
   ];
   const perStep = event.seconds / done;
   const parts = shown.flatMap(([label, text]) => (text === undefined ? [] : [`${label} ${text}`]));

@@ -1,8 +1,8 @@
 import type { Box, ImageSize } from "@vlmr1/core";
 
-/** A picture as the run folder keeps it: a PNG as base64, with its size in pixels. */
+/** A picture as the run folder keeps it: a data URL, with the size of the original in pixels. */
 export interface RunPicture extends ImageSize {
-  readonly png: string;
+  readonly url: string;
 }
 
 /** One answer with what the rules said of it. */

@@ -8,7 +8,7 @@ const estimate = (value: number): Estimate => ({ value, low: value - 0.02, high:
 const example = (total: number, text: string): EvaluationExample => ({
   id: "scene-1",
   prompt: "the <b>red</b> key",
-  picture: { png: "AAAA", width: 64, height: 64 },
+  picture: { url: "data:image/png;base64,AAAA", width: 64, height: 64 },
   truth: [1, 2, 3, 4],
   answers: [{ text, total, scores: { iou: total }, box: [10, 20, 30, 40] }],
 });
