@@ -13,6 +13,7 @@ import type { ExpressionKind } from "./expression.ts";
 import type { Ground } from "./ground.ts";
 import { defaultColors, defaultIcons, type SceneColor, type SceneIcon } from "./icons.ts";
 import { drawLayout, type LayoutRules, type PlacedObject } from "./layout.ts";
+import { rememberSprite } from "./outline.ts";
 import { paintScene, type DrawingStyle } from "./paint.ts";
 import { drawQuestion, type SceneQuestion, type SceneTargets, type SceneTask } from "./question.ts";
 import type { Scene } from "./scene.ts";
@@ -149,7 +150,10 @@ function sampleOf<Task extends SceneTask>(
 }
 
 function sceneOf(size: ImageSize, objects: readonly PlacedObject[]): Scene {
-  return { ...size, objects: objects.map(({ name, color, box }) => ({ name, color, box })) };
+  return {
+    ...size,
+    objects: objects.map(({ name, color, box, sprite }) => rememberSprite({ name, color, box }, sprite)),
+  };
 }
 
 /** At most this many raster sizes a range, so that the sprites of a large picture fit in memory. */
