@@ -68,7 +68,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const manifest = Manifest.safeParse(JSON.parse(await readFile(join(path, manifestName), "utf8")));
   if (!manifest.success)
     throw new VlmR1Error("invalid-data", `${join(path, manifestName)} is not a checkpoint's manifest.`);
-  const { arrays, progress, ...rest } = manifest.data;
+  const { arrays, progress, metrics, config, isGood } = manifest.data;
   const bytes = await readFile(join(path, stateName));
   const state = Object.fromEntries(
     arrays.map(({ name, offset, length, crc32: expected }) => {
@@ -81,7 +81,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
       return [name, values];
     }),
   );
-  return { ...rest, progress: progress as unknown as Progress, state };
+  return { state, progress: progress as unknown as Progress, metrics, config, isGood };
 }
 
 async function writeArrays(file: FileHandle, state: PolicyState) {

@@ -1,0 +1,93 @@
+import type { Sample } from "@vlmr1/core";
+import type { CompletionGroup, Policy } from "../src/policy.ts";
+
+/**
+ * A policy in plain arithmetic, without TensorFlow.js: a table of logits for each prompt and position, importance-weighted policy
+ * gradient, Adam. It ignores the loss and optimizer values, costs next to nothing, and is for tests of everything around them.
+ */
+export function plainPolicy({ prompts = 6, words = 4, maxLength = 3 } = {}): Policy {
+  const size = prompts * maxLength * words;
+  const zeros = () => new Float32Array(size);
+  const state = { parameters: zeros(), reference: zeros(), mean: zeros(), variance: zeros() };
+  const gradient = new Float64Array(size);
+  const at = ({ id }: Sample, t: number) => ((Number(id) % prompts) * maxLength + t) * words;
+  const probabilities = (table: Float32Array, start: number, temperature: number): number[] => {
+    const weights = Array.from(table.subarray(start, start + words), (value) =>
+      Math.exp(value / temperature),
+    );
+    const total = weights.reduce((sum, value) => sum + value, 0);
+    return weights.map((value) => value / total);
+  };
+  const logProbs = (table: Float32Array, groups: readonly CompletionGroup[], temperature: number) =>
+    groups.map(({ sample, completions }) =>
+      completions.map(({ tokenIds }) =>
+        Float32Array.from(tokenIds, (id, t) =>
+          Math.log(probabilities(table, at(sample, t), temperature)[id] as number),
+        ),
+      ),
+    );
+  return {
+    complete: async (samples, { count, rng, temperature = 1 }) =>
+      samples.map((sample) =>
+        Array.from({ length: count }, () => {
+          const tokenIds: number[] = [];
+          while (tokenIds.length < maxLength && tokenIds.at(-1) !== words - 1) {
+            let target = rng.uniform();
+            const ps = probabilities(state.parameters, at(sample, tokenIds.length), temperature || 1e-3);
+            tokenIds.push(
+              Math.max(
+                0,
+                ps.findIndex((p) => (target -= p) < 0),
+              ),
+            );
+          }
+          const text = tokenIds.map((id) => "abcdefgh"[id]).join("");
+          return { text, tokenIds, logProbs: tokenIds.map(() => -1), finishReason: "stop" as const };
+        }),
+      ),
+    logProbs: async (groups, { temperature }) => logProbs(state.parameters, groups, temperature),
+    referenceLogProbs: async (groups, { temperature }) => logProbs(state.reference, groups, temperature),
+    accumulate: async ({ groups, totals, temperature }) => {
+      const now = logProbs(state.parameters, groups, temperature);
+      let loss = 0;
+      groups.forEach(({ sample, completions, advantages, oldLogProbs }, g) =>
+        completions.forEach(({ tokenIds }, i) =>
+          tokenIds.forEach((id, t) => {
+            const ratio = Math.exp(
+              (now[g]?.[i]?.[t] ?? 0) - (oldLogProbs?.[i]?.[t] ?? now[g]?.[i]?.[t] ?? 0),
+            );
+            const weight = (-(advantages[i] as number) * ratio) / totals.tokens;
+            loss += weight;
+            probabilities(state.parameters, at(sample, t), temperature).forEach((p, v) => {
+              const index = at(sample, t) + v;
+              gradient[index] = (gradient[index] as number) + weight * (Number(v === id) - p);
+            });
+          }),
+        ),
+      );
+      return { loss, metrics: { ratio: 1 }, logProbs: now };
+    },
+    apply: async (_, { learningRate, step }) => {
+      const gradientNorm = Math.hypot(...gradient);
+      gradient.forEach((g, i) => {
+        const mean = (state.mean[i] = 0.9 * (state.mean[i] as number) + 0.1 * g);
+        const variance = (state.variance[i] = 0.99 * (state.variance[i] as number) + 0.01 * g * g);
+        const move = mean / (1 - 0.9 ** (step + 1)) / (Math.sqrt(variance / (1 - 0.99 ** (step + 1))) + 1e-8);
+        state.parameters[i] = (state.parameters[i] as number) - learningRate * move;
+      });
+      gradient.fill(0);
+      return { gradientNorm, applied: true };
+    },
+    discard: () => void gradient.fill(0),
+    syncReference: async (mix) =>
+      state.reference.forEach(
+        (r, i) => (state.reference[i] = mix * (state.parameters[i] as number) + (1 - mix) * r),
+      ),
+    snapshot: async () => structuredClone(state),
+    restore: async (saved) => {
+      for (const [name, values] of Object.entries(saved)) state[name as keyof typeof state]?.set(values);
+    },
+    save: async () => undefined,
+    tokenizeAnswer: (text) => [...text].map((letter) => "abcdefgh".indexOf(letter)),
+  };
+}
