@@ -1,7 +1,20 @@
+export { audit, auditTable, type AuditOptions, type AuditRow } from "./audit/audit.ts";
+export { detectionExploits, groundingExploits, answerExploits, type Exploit } from "./audit/exploits.ts";
 export { clip } from "./combine/clip.ts";
 export { gate, type GateOptions } from "./combine/gate.ts";
 export { ramp, schedule, type Stages, type StepValue } from "./combine/schedule.ts";
 export { weightedSum, type TargetOf, type WeightedReward } from "./combine/weighted-sum.ts";
+export { hungarianF1Reward, type HungarianF1Options } from "./detection/hungarian-f1.ts";
+export { ap50Reward, mapReward, odLengthReward } from "./detection/map.ts";
+export { matchingReward, type MatchingOptions } from "./detection/matching.ts";
+export {
+  progressivePrecisionReward,
+  progressiveRecallReward,
+  progressiveReward,
+  type ProgressiveOptions,
+} from "./detection/vision-r1.ts";
+export { confidenceReward, matchedIouReward, type VisualRftOptions } from "./detection/visual-rft.ts";
+export type { ObjectReading } from "./detection/written-objects.ts";
 export {
   ciouReward,
   diouReward,
@@ -13,10 +26,29 @@ export {
 } from "./grounding/iou.ts";
 export { centerDistanceReward, pointInBox, type PointReading } from "./grounding/point.ts";
 export type { BoxReading } from "./grounding/written-box.ts";
+export { createChatClient, type ChatClient, type ChatMessage, type ChatServer } from "./judge/chat-client.ts";
+export { judgeReward, type JudgeOptions, type VerdictCache } from "./judge/judge.ts";
 export { readBoxes, readPointedAt, readPoints, type WrittenBox, type WrittenPoint } from "./read/boxes.ts";
 export { readDetections, type Detection } from "./read/detections.ts";
 export { readFences, type Fence } from "./read/fences.ts";
 export type { FrameReading } from "./read/in-pixels.ts";
 export { readJson } from "./read/json.ts";
 export { readAnswer, readSpan, readSpans, readThought, type Span, type Which } from "./read/spans.ts";
+export { choiceReward, readChoice } from "./reasoning/choice.ts";
+export { levenshteinRatio } from "./reasoning/levenshtein-ratio.ts";
+export { mathEqual, mathReward, type MathOptions } from "./reasoning/math.ts";
+export { countReward, numericReward, type CountOptions, type Tolerance } from "./reasoning/numeric.ts";
+export { readNumber } from "./reasoning/read-number.ts";
+export {
+  allMatchReward,
+  exactReward,
+  patternReward,
+  similarityReward,
+  type AnswerReading,
+  type PatternOptions,
+} from "./reasoning/text.ts";
+export { readYesNo, yesNoReward } from "./reasoning/yes-no.ts";
+export { formatReward, tagCountReward, taggedPartsReward, type FormatVariant } from "./shape/format.ts";
+export { cosineLengthReward, softOverlongReward, type CosineLength } from "./shape/length.ts";
+export { boxRepetitionReward, repetitionReward } from "./shape/repetition.ts";
 export type { AnswerTarget, BoxTarget, LabelledBox, ObjectsTarget, PointTarget } from "./target.ts";

@@ -5,9 +5,16 @@ import { VlmR1Error, type RewardFunction } from "@vlmr1/core";
  *
  * @throws VlmR1Error `invalid-argument` unless low <= high.
  */
-export function clip<Target>(reward: RewardFunction<Target>, low: number, high: number): RewardFunction<Target> {
+export function clip<Target>(
+  reward: RewardFunction<Target>,
+  low: number,
+  high: number,
+): RewardFunction<Target> {
   if (!(low <= high)) {
-    throw new VlmR1Error("invalid-argument", `clip: low must not exceed high, got low ${low} and high ${high}.`);
+    throw new VlmR1Error(
+      "invalid-argument",
+      `clip: low must not exceed high, got low ${low} and high ${high}.`,
+    );
   }
   const clipped = (value: number): number => Math.min(high, Math.max(low, value));
   return (input) => {

@@ -39,7 +39,10 @@ export function ramp(
   { start = 0, end }: { readonly start?: number; readonly end: number },
 ): (step: number) => number {
   if (!(end > start)) {
-    throw new VlmR1Error("invalid-argument", `ramp: end must be after start, got start ${start} and end ${end}.`);
+    throw new VlmR1Error(
+      "invalid-argument",
+      `ramp: end must be after start, got start ${start} and end ${end}.`,
+    );
   }
   return (step) => from + (to - from) * Math.min(1, Math.max(0, (step - start) / (end - start)));
 }

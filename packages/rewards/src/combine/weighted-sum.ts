@@ -9,18 +9,21 @@ import { atStep, type StepValue } from "./schedule.ts";
 
 /** One part of a {@link weightedSum}: a reward with weight 1, or a weight (which may follow the training step) and a reward. */
 // `never` accepts rewards of every target; TargetOf recovers what each one needs.
-export type WeightedReward = RewardFunction<never> | readonly [weight: StepValue, reward: RewardFunction<never>];
+export type WeightedReward =
+  | RewardFunction<never>
+  | readonly [weight: StepValue, reward: RewardFunction<never>];
 
 /** The target that every reward of a record can read: the intersection of what each one needs. */
 export type TargetOf<Rewards extends Readonly<Record<string, WeightedReward>>> = Intersection<
   { [Name in keyof Rewards]: [NeededBy<Rewards[Name]>] }[keyof Rewards]
 >;
 
-type NeededBy<Part> = Part extends RewardFunction<infer Target>
-  ? Target
-  : Part extends readonly [StepValue, RewardFunction<infer Target>]
+type NeededBy<Part> =
+  Part extends RewardFunction<infer Target>
     ? Target
-    : never;
+    : Part extends readonly [StepValue, RewardFunction<infer Target>]
+      ? Target
+      : never;
 
 // Each need travels inside a tuple so that a need that is itself a union (box or point) is not taken apart.
 type Intersection<Needs> = (Needs extends readonly [infer Need] ? (need: Need) => void : never) extends (
@@ -72,7 +75,11 @@ async function valueOf(name: string, reward: RewardFunction, input: RewardInput)
     value = await reward(input);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new VlmR1Error("reward-failed", `Reward "${name}" failed on sample "${input.sample.id}": ${reason}`, { cause });
+    throw new VlmR1Error(
+      "reward-failed",
+      `Reward "${name}" failed on sample "${input.sample.id}": ${reason}`,
+      { cause },
+    );
   }
   if (typeof value === "number" && Number.isFinite(value)) return value;
   throw new VlmR1Error(
@@ -82,5 +89,8 @@ async function valueOf(name: string, reward: RewardFunction, input: RewardInput)
 }
 
 function badWeight(name: string, weight: number): VlmR1Error {
-  return new VlmR1Error("invalid-argument", `weightedSum: the weight of "${name}" must be finite, got ${weight}.`);
+  return new VlmR1Error(
+    "invalid-argument",
+    `weightedSum: the weight of "${name}" must be finite, got ${weight}.`,
+  );
 }

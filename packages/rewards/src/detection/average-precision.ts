@@ -9,7 +9,9 @@ export interface ApBox {
 }
 
 /** numpy.linspace(0.5, 0.95, 10), bit for bit. */
-const cocoThresholds: readonly number[] = [0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.8999999999999999, 0.95];
+const cocoThresholds: readonly number[] = [
+  0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.8999999999999999, 0.95,
+];
 
 /** Detections per category that COCO looks at. */
 const maxDetections = 100;

@@ -70,7 +70,11 @@ export function giouBelow(
   };
 }
 
-function overlapReward(overlap: BoxOverlap, malformed: number, reading: BoxReading): RewardFunction<BoxTarget> {
+function overlapReward(
+  overlap: BoxOverlap,
+  malformed: number,
+  reading: BoxReading,
+): RewardFunction<BoxTarget> {
   return (input) => {
     const truth = targetBox(input.sample);
     const written = writtenBox(input, reading);

@@ -43,7 +43,8 @@ export function centerDistanceReward(reading: PointReading = {}): RewardFunction
 
 function truePoint({ sample }: RewardInput<BoxTarget | PointTarget>): Point {
   const { target } = sample;
-  if (typeof target === "object" && target !== null && "point" in target) return targetPoint({ ...sample, target });
+  if (typeof target === "object" && target !== null && "point" in target)
+    return targetPoint({ ...sample, target });
   return boxCenter(targetBox(sample as RewardInput<BoxTarget>["sample"]));
 }
 

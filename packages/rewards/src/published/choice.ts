@@ -8,7 +8,7 @@ import { firstAnswer, solutionAnswer } from "./tags.ts";
  * stands after a digit or sign counts; context is taken around the letter's first occurrence anywhere, even inside a word. Fixed twin: `readChoice`.
  */
 export function extractChoice(text: string): string | null {
-  const characters = [...collapsed(text.toUpperCase())];
+  const characters = Array.from(collapsed(text.toUpperCase()));
   const counts = new Map<string, number>();
   characters.forEach((character, i) => {
     if (!isCapital(character) || isCapital(characters[i - 1])) return;
@@ -24,9 +24,8 @@ export function extractChoice(text: string): string | null {
   return letters[scores.indexOf(Math.max(...scores))] as string;
 }
 
-const keywords = (
-  "答案 选择 正确 是 对 ANSWER CORRECT CHOOSE SELECT RIGHT 认为 应该 觉得 THINK BELIEVE SHOULD"
-).split(" ");
+const keywords =
+  "答案 选择 正确 是 对 ANSWER CORRECT CHOOSE SELECT RIGHT 认为 应该 觉得 THINK BELIEVE SHOULD".split(" ");
 
 function scoreOf(letter: string, characters: readonly string[]): number {
   const at = characters.indexOf(letter);

@@ -67,7 +67,11 @@ export function mapReward(
 }
 
 /** `calculate_map`: the boxes of one image through pycocotools. */
-function calculateMap(written: readonly PythonValue[], truths: readonly ApBox[], threshold50: boolean): number {
+function calculateMap(
+  written: readonly PythonValue[],
+  truths: readonly ApBox[],
+  threshold50: boolean,
+): number {
   const labels = new Set(truths.map((truth) => truth.label));
   const boxes = written.map(apBox).filter((box) => box !== undefined && labels.has(box.label)) as ApBox[];
   return boxes.length === 0 ? 0 : averagePrecision(boxes, truths, threshold50 ? [0.5] : undefined);
@@ -151,7 +155,7 @@ function greedyMatches(written: readonly PythonValue[], truths: readonly PythonV
 function listOf(json: string | undefined): readonly PythonValue[] | undefined {
   if (json === undefined || pythonStrip(json) === "") return undefined;
   const value = pythonJson(json);
-  if (typeof value === "string") return [...value];
+  if (typeof value === "string") return Array.from(value);
   if (Array.isArray(value)) return value as readonly PythonValue[];
   return value instanceof Map ? [...(value as ReadonlyMap<string, PythonValue>).keys()] : undefined;
 }
@@ -159,14 +163,16 @@ function listOf(json: string | undefined): readonly PythonValue[] | undefined {
 function truthsOf(json: string | undefined, solution: string): ApBox[] {
   if (json === undefined || pythonStrip(json) === "") return [];
   const truths = listOf(json)?.map(apBox);
-  if (!truths?.every((truth) => truth !== undefined)) throw badSolution(solution, "a JSON list of { bbox_2d, label }");
+  if (!truths?.every((truth) => truth !== undefined))
+    throw badSolution(solution, "a JSON list of { bbox_2d, label }");
   return truths;
 }
 
 /** A box as calculate_map hands it to pycocotools, or undefined where Python raises and the item is dropped. */
 function apBox(item: PythonValue): ApBox | undefined {
   const box = boxOf(item);
-  const label = item instanceof Map ? hashKey((item as ReadonlyMap<string, PythonValue>).get("label")) : undefined;
+  const label =
+    item instanceof Map ? hashKey((item as ReadonlyMap<string, PythonValue>).get("label")) : undefined;
   return box && label !== undefined ? { box, label } : undefined;
 }
 
@@ -174,7 +180,9 @@ function boxOf(item: PythonValue | undefined): readonly [number, number, number,
   if (!(item instanceof Map)) return undefined;
   const value = (item as ReadonlyMap<string, PythonValue>).get("bbox_2d");
   const numbers = Array.isArray(value) ? toNumbers((value as readonly PythonValue[]).slice(0, 4)) : undefined;
-  return numbers?.length === 4 ? (numbers as unknown as readonly [number, number, number, number]) : undefined;
+  return numbers?.length === 4
+    ? (numbers as unknown as readonly [number, number, number, number])
+    : undefined;
 }
 
 function labelOf(item: PythonValue | undefined): string | undefined {

@@ -123,7 +123,8 @@ function parseNumber(cursor: Cursor): PythonValue | undefined {
   if (end < 0) return undefined;
   const written = text.slice(at, end);
   const digits = written.startsWith("-") ? written.slice(1) : written;
-  const leadingZero = digits[0] === "0" && digits.length > 1 && digits[1] !== "." && digits[1] !== "e" && digits[1] !== "E";
+  const leadingZero =
+    digits[0] === "0" && digits.length > 1 && digits[1] !== "." && digits[1] !== "e" && digits[1] !== "E";
   const bare = !(digits[0] !== undefined && digits[0] >= "0" && digits[0] <= "9");
   if (leadingZero || bare || pointWithoutDigits(digits)) return undefined;
   cursor.at = end;

@@ -82,7 +82,10 @@ function boxKey(item: PythonValue): string | undefined {
   const inText = typeof item === "string" && item.includes("bbox_2d") && item.includes("label");
   const inList = Array.isArray(item) && item.includes("bbox_2d") && item.includes("label");
   if ((typeof item === "string" && !inText) || (Array.isArray(item) && !inList)) return undefined;
-  throw new VlmR1Error("unsupported", "The published repetition_reward crashes here (TypeError): an item is no object.");
+  throw new VlmR1Error(
+    "unsupported",
+    "The published repetition_reward crashes here (TypeError): an item is no object.",
+  );
 }
 
 /** Tells values apart as Python's repr does, without being it. */

@@ -12,59 +12,65 @@ export type WrittenPoint = readonly [x: number, y: number];
  * scientific; brackets with another count of numbers are no box.
  */
 export function readBoxes(text: string): WrittenBox[] {
-  return boxesOf(readCoordinateGroups(text));
+  const bracketed = [...bracketedBoxes(text)];
+  return bracketed.length > 0 ? bracketed : standingBoxes(text);
+}
+
+/** The first box of {@link readBoxes}, without reading on. */
+export function readFirstBox(text: string): WrittenBox | undefined {
+  for (const box of bracketedBoxes(text)) return box;
+  return standingBoxes(text)[0];
 }
 
 /** The points in a text, in order: `(x, y)` or `[x, y]` anywhere, or, when there is none, two numbers that stand alone. */
 export function readPoints(text: string): WrittenPoint[] {
-  const pairs = readCoordinateGroups(text).filter((group) => group.numbers.length === 2);
+  const pairs = [...readCoordinateGroups(text)].filter((group) => group.numbers.length === 2);
   const bracketed = pairs.filter((group) => group.bracketed);
   return (bracketed.length > 0 ? bracketed : pairs).map((group) => group.numbers as unknown as WrittenPoint);
 }
 
-/**
- * Where a model points: the first point it wrote, or the middle of the first box when that comes before any point.
- */
+/** Where a model points: the first point it wrote, or the middle of the first box when that comes before any point. */
 export function readPointedAt(text: string): WrittenPoint | undefined {
-  const groups = readCoordinateGroups(text);
-  const sized = groups.filter((group) => group.numbers.length === 2 || group.numbers.length === 4);
-  const first = sized.find((group) => group.bracketed) ?? sized[0];
-  if (!first) return undefined;
-  if (first.numbers.length === 2) return first.numbers as unknown as WrittenPoint;
-  const [x1, y1, x2, y2] = first.numbers as unknown as WrittenBox;
+  let standing: CoordinateGroup | undefined;
+  for (const group of readCoordinateGroups(text)) {
+    if (group.bracketed) return middleOf(group);
+    standing ??= group;
+  }
+  return standing && middleOf(standing);
+}
+
+function middleOf({ numbers }: CoordinateGroup): WrittenPoint {
+  if (numbers.length === 2) return numbers as unknown as WrittenPoint;
+  const [x1, y1, x2, y2] = numbers as unknown as WrittenBox;
   return [(x1 + x2) / 2, (y1 + y2) / 2];
 }
 
-function boxesOf(groups: readonly CoordinateGroup[]): WrittenBox[] {
-  const siblings = pairsPerParent(groups);
+/** Boxes in brackets: four numbers in one pair, or two neighbouring pairs of two that share their brackets with no third. */
+function* bracketedBoxes(text: string): Generator<WrittenBox> {
+  let corner: CoordinateGroup | undefined; // a pair that waits for its partner
+  let pending: WrittenBox | undefined; // two pairs inside brackets: a box, unless a third follows
+  let parent = -1; // the brackets of `pending` or of the last polygon
+  for (const group of readCoordinateGroups(text)) {
+    const pair = group.bracketed && group.numbers.length === 2;
+    const surplus = pair && parent >= 0 && group.parent === parent;
+    if (pending && !surplus) yield pending;
+    pending = undefined;
+    if (pair && !surplus && corner?.parent === group.parent && corner.run === group.run) {
+      const box = [...corner.numbers, ...group.numbers] as unknown as WrittenBox;
+      parent = group.parent;
+      if (parent < 0) yield box;
+      else pending = box;
+      corner = undefined;
+    } else corner = pair && !surplus ? group : undefined;
+    if (group.bracketed && group.numbers.length === 4) yield group.numbers as unknown as WrittenBox;
+  }
+  if (pending) yield pending;
+}
+
+function standingBoxes(text: string): WrittenBox[] {
   const boxes: WrittenBox[] = [];
-  for (let i = 0; i < groups.length; i++) {
-    const group = groups[i] as CoordinateGroup;
-    if (!group.bracketed) continue;
-    if (group.numbers.length === 4) boxes.push(group.numbers as unknown as WrittenBox);
-    const next = groups[i + 1];
-    if (next && isCornerPair(group, next) && (group.parent < 0 || siblings.get(group.parent) === 2)) {
-      boxes.push([...group.numbers, ...next.numbers] as unknown as WrittenBox);
-      i++;
-    }
+  for (const { numbers, bracketed } of readCoordinateGroups(text)) {
+    if (!bracketed && numbers.length === 4) boxes.push(numbers as unknown as WrittenBox);
   }
-  if (boxes.length > 0) return boxes;
-  return groups
-    .filter((group) => !group.bracketed && group.numbers.length === 4)
-    .map((group) => group.numbers as unknown as WrittenBox);
-}
-
-function isCornerPair(a: CoordinateGroup, b: CoordinateGroup): boolean {
-  return (
-    a.numbers.length === 2 && b.numbers.length === 2 && b.bracketed && a.parent === b.parent && a.run === b.run
-  );
-}
-
-/** How many pairs each bracket holds: two make the corners of a box, more make a polygon. */
-function pairsPerParent(groups: readonly CoordinateGroup[]): Map<number, number> {
-  const counts = new Map<number, number>();
-  for (const { numbers, parent } of groups) {
-    if (numbers.length === 2 && parent >= 0) counts.set(parent, (counts.get(parent) ?? 0) + 1);
-  }
-  return counts;
+  return boxes;
 }

@@ -1,6 +1,6 @@
 import { isDigit, isSpace, isWord, numberAt, numberEnd } from "./number.ts";
 
-/** Numbers that stand together in a text, inside one innermost pair of brackets or in none. */
+/** Two or four numbers that stand together in a text, inside one innermost pair of brackets or in none. */
 export interface CoordinateGroup {
   readonly numbers: readonly number[];
   /** Whether a pair of brackets encloses exactly these numbers. */
@@ -14,56 +14,67 @@ export interface CoordinateGroup {
 /** Numbers beyond this are noise, not coordinates; squares of what remains cannot overflow. */
 const largest = 1e9;
 
-/** Longer groups than this are kept only in part: no box or point has more numbers. */
-const longest = 16;
-
 /**
- * The groups of numbers of a text in order, in one pass: `[1, 2, 3, 4]` is one group of four, `(1,2),(3,4)` two siblings of two.
- * Digits that belong to a word (`x1`, `bbox_2d`) are not numbers; groups with a number that is no coordinate are dropped.
+ * The points and boxes of a text as groups of two or four numbers, in order, in one pass: `[1, 2, 3, 4]` is one group of four,
+ * `(1,2),(3,4)` two siblings of two. Digits that belong to a word (`x1`, `bbox_2d`) are not numbers. Groups of another size, and those
+ * with a number that is no coordinate, are left out.
  */
-export function readCoordinateGroups(text: string): CoordinateGroup[] {
-  const groups: CoordinateGroup[] = [];
+export function* readCoordinateGroups(text: string): Generator<CoordinateGroup> {
   const open: number[] = [];
   let brackets = 0;
   let run = 0;
-  let pure = true; // nothing but numbers and separators since the bracket before `numbers` opened
-  let numbers: number[] = [];
-  const flush = (bracketed: boolean, parent: number): void => {
-    if (numbers.length > 0 && pure) groups.push({ numbers, bracketed, parent, run });
-    if (numbers.length > 0) numbers = [];
-    pure = true;
-  };
+  let pure = true; // nothing but numbers and separators since the last bracket or word
+  let count = 0;
+  const bounds = [0, 0, 0, 0, 0, 0, 0, 0]; // where the first four numbers begin and end
   let i = 0;
-  while (i < text.length) {
-    const unit = text.charCodeAt(i);
-    if (isOpening(unit)) {
-      flush(false, open.at(-1) ?? -1);
-      open.push(brackets++);
+  for (;;) {
+    const unit = i < text.length ? text.charCodeAt(i) : 0;
+    if (isSpace(unit) || unit === 44 || unit === 59) {
       i++;
-    } else if (isClosing(unit)) {
-      const bracketed = open.pop() !== undefined;
-      flush(bracketed, open.at(-1) ?? -1);
-      if (numbers.length === 0) pure = true;
-      i++;
-    } else if (isSpace(unit) || unit === 44 || unit === 59) {
+      continue;
+    }
+    const end = startsNumber(unit) ? numberEnd(text, i) : -1;
+    if (end >= 0 && !isWord(text.charCodeAt(end))) {
+      if (count < 4) {
+        bounds[2 * count] = i;
+        bounds[2 * count + 1] = end;
+      }
+      count++;
+      i = end;
+      continue;
+    }
+    // Anything else ends the group.
+    const closing = isClosing(unit);
+    const bracketed = closing && open.pop() !== undefined;
+    if (count > 0) {
+      const cut = i >= text.length && open.length > 0; // the last number may go on where the text was cut off
+      const wanted = pure && !cut && (count === 2 || count === 4);
+      const numbers = wanted ? numbersAt(text, bounds, count) : undefined;
+      if (numbers) yield { numbers, bracketed, parent: open.at(-1) ?? -1, run };
+      else run++;
+      count = 0;
+    }
+    if (i >= text.length) return;
+    if (isOpening(unit)) open.push(brackets++);
+    if (closing || isOpening(unit)) {
+      pure = true;
       i++;
     } else {
-      const end = startsNumber(unit) ? numberEnd(text, i) : -1;
-      if (end >= 0 && !isWord(text.charCodeAt(end))) {
-        const value = numberAt(text, i, end);
-        if (!(Math.abs(value) <= largest)) pure = false;
-        if (numbers.length < longest) numbers.push(value);
-        i = end;
-      } else {
-        flush(false, open.at(-1) ?? -1);
-        pure = open.length === 0;
-        run++;
-        i = afterWord(text, i);
-      }
+      pure = open.length === 0;
+      run++;
+      i = afterWord(text, i);
     }
   }
-  flush(false, open.at(-1) ?? -1);
-  return groups;
+}
+
+function numbersAt(text: string, bounds: readonly number[], count: number): number[] | undefined {
+  const numbers: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const value = numberAt(text, bounds[2 * i] as number, bounds[2 * i + 1] as number);
+    if (!(Math.abs(value) <= largest)) return undefined;
+    numbers.push(value);
+  }
+  return numbers;
 }
 
 function isOpening(unit: number): boolean {

@@ -49,7 +49,8 @@ function detectionOf(record: Record<string, unknown>): Detection | undefined {
   for (const [key, value] of Object.entries(record)) {
     const name = key.toLowerCase();
     if (boxKeys.has(name)) box ??= writtenBox(value);
-    else if (labelKeys.has(name) && (typeof value === "string" || typeof value === "number")) label = String(value);
+    else if (labelKeys.has(name) && (typeof value === "string" || typeof value === "number"))
+      label = String(value);
     else if (confidenceKeys.has(name)) confidence = finite(value) ?? confidence;
   }
   box ??= cornersOf(record);
@@ -61,10 +62,14 @@ function detectionOf(record: Record<string, unknown>): Detection | undefined {
 function writtenBox(value: unknown): WrittenBox | undefined {
   if (typeof value === "string") return readBoxes(value)[0];
   if (!Array.isArray(value)) {
-    return typeof value === "object" && value !== null ? cornersOf(value as Record<string, unknown>) : undefined;
+    return typeof value === "object" && value !== null
+      ? cornersOf(value as Record<string, unknown>)
+      : undefined;
   }
   if (value.length === 1) return writtenBox(value[0]);
-  const numbers = (value.length === 2 ? value.flat() : value).map(finite);
+  const swallowed = value.length > 4 && typeof value[4] === "string"; // a bracket that was never closed
+  const flat: readonly unknown[] = value.length === 2 ? value.flat() : swallowed ? value.slice(0, 4) : value;
+  const numbers = flat.map(finite);
   return numbers.length === 4 && numbers.every((number) => number !== undefined)
     ? (numbers as unknown as WrittenBox)
     : undefined;

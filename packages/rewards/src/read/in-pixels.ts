@@ -1,4 +1,14 @@
-import { convertBox, convertPoint, pixels, VlmR1Error, type Box, type FrameOf, type ImageSize, type Point, type ScoredSample } from "@vlmr1/core";
+import {
+  convertBox,
+  convertPoint,
+  pixels,
+  VlmR1Error,
+  type Box,
+  type FrameOf,
+  type ImageSize,
+  type Point,
+  type ScoredSample,
+} from "@vlmr1/core";
 import type { WrittenBox, WrittenPoint } from "./boxes.ts";
 
 /** How a model's coordinates are to be read. */

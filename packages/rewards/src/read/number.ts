@@ -26,8 +26,16 @@ export function isSpace(unit: number): boolean {
 
 /** Whether a UTF-16 unit can be part of a word or identifier: letters of any script, digits, underscore. */
 export function isWord(unit: number): boolean {
-  if (unit < 128) return isDigit(unit) || (unit >= 97 && unit <= 122) || (unit >= 65 && unit <= 90) || unit === 95;
-  return unit >= 0xc0 && unit !== 0xd7 && unit !== 0xf7 && !isSpace(unit) && !(unit >= 0x2010 && unit <= 0x206f) && unit !== minusSign;
+  if (unit < 128)
+    return isDigit(unit) || (unit >= 97 && unit <= 122) || (unit >= 65 && unit <= 90) || unit === 95;
+  return (
+    unit >= 0xc0 &&
+    unit !== 0xd7 &&
+    unit !== 0xf7 &&
+    !isSpace(unit) &&
+    !(unit >= 0x2010 && unit <= 0x206f) &&
+    unit !== minusSign
+  );
 }
 
 /**

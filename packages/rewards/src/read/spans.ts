@@ -34,7 +34,13 @@ export function readSpans(text: string, tag: string): Span[] {
   }
   return starts.map((start, i) => {
     const end = ends[i] ?? text.length;
-    return { text: text.slice(start, end), start, end, closed: ends[i] !== undefined, depth: depths[i] as number };
+    return {
+      text: text.slice(start, end),
+      start,
+      end,
+      closed: ends[i] !== undefined,
+      depth: depths[i] as number,
+    };
   });
 }
 

@@ -73,7 +73,8 @@ function standingLetters(text: string): StandingLetters {
 function isWordLike(text: string, at: number): boolean {
   const letter = text[at] as string;
   if (text[at + 1] === "'" || text[at + 1] === "\u2019") return true; // I'm
-  const nextIsWord = text[at + 1] === " " && isWord(text.charCodeAt(at + 2)) && isWord(text.charCodeAt(at + 3));
+  const nextIsWord =
+    text[at + 1] === " " && isWord(text.charCodeAt(at + 2)) && isWord(text.charCodeAt(at + 3));
   return (letter === "I" || letter === "a" || letter === "A") && nextIsWord && !startsReason(text, at + 2);
 }
 

@@ -19,7 +19,11 @@ export interface Tolerance extends AnswerReading {
  *
  * @throws VlmR1Error `invalid-data` when the target is no number; `invalid-argument` for a negative tolerance.
  */
-export function numericReward({ absolute = 0, relative = 1e-9, answer }: Tolerance = {}): RewardFunction<AnswerTarget> {
+export function numericReward({
+  absolute = 0,
+  relative = 1e-9,
+  answer,
+}: Tolerance = {}): RewardFunction<AnswerTarget> {
   if (!(absolute >= 0 && relative >= 0)) {
     throw new VlmR1Error(
       "invalid-argument",
@@ -30,7 +34,9 @@ export function numericReward({ absolute = 0, relative = 1e-9, answer }: Toleran
     const truth = readNumber(targetAnswer(sample));
     if (truth === undefined) throw malformed(sample, "answer", "a number", targetAnswer(sample));
     const given = readNumber(readAnswer(completion, answer));
-    return given !== undefined && Math.abs(given - truth) <= Math.max(absolute, relative * Math.abs(truth)) ? 1 : 0;
+    return given !== undefined && Math.abs(given - truth) <= Math.max(absolute, relative * Math.abs(truth))
+      ? 1
+      : 0;
   };
 }
 

@@ -44,10 +44,14 @@ export interface PatternOptions extends AnswerReading {
  * 1 when the text matches a regular expression, else 0. The expression is the caller's, and so is its running time: avoid nested
  * repetition.
  */
-export function patternReward(pattern: RegExp, { over = "answer", answer }: PatternOptions = {}): RewardFunction {
+export function patternReward(
+  pattern: RegExp,
+  { over = "answer", answer }: PatternOptions = {},
+): RewardFunction {
   // A global or sticky expression remembers where it stopped; a reward must not.
   const stateless = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ""));
-  return ({ completion }) => (stateless.test(over === "answer" ? readAnswer(completion, answer) : completion) ? 1 : 0);
+  return ({ completion }) =>
+    stateless.test(over === "answer" ? readAnswer(completion, answer) : completion) ? 1 : 0;
 }
 
 function normalized(text: string): string {

@@ -14,7 +14,9 @@ import { isSpace } from "../read/number.ts";
 export type FormatVariant = "strict" | "vlm-r1" | "open-r1" | "trl" | "perception-r1";
 
 /** 1 when the completion has the think-answer format of `variant`, else 0. Every variant takes time linear in the length of the text. */
-export function formatReward({ variant = "strict" }: { readonly variant?: FormatVariant } = {}): RewardFunction {
+export function formatReward({
+  variant = "strict",
+}: { readonly variant?: FormatVariant } = {}): RewardFunction {
   const matches = rules[variant];
   return ({ completion }) => (matches(completion) ? 1 : 0);
 }
@@ -32,7 +34,8 @@ export function tagCountReward(): RewardFunction {
  * A quarter for a closed thought and three quarters for a closed answer anywhere, 0..1. NeMo-RL's `format_reward`.
  */
 export function taggedPartsReward(): RewardFunction {
-  return ({ completion }) => (hasPair(completion, "think") ? 0.25 : 0) + (hasPair(completion, "answer") ? 0.75 : 0);
+  return ({ completion }) =>
+    (hasPair(completion, "think") ? 0.25 : 0) + (hasPair(completion, "answer") ? 0.75 : 0);
 }
 
 const rules: Readonly<Record<FormatVariant, (text: string) => boolean>> = {
@@ -43,8 +46,7 @@ const rules: Readonly<Record<FormatVariant, (text: string) => boolean>> = {
     text.endsWith("\n</answer>") &&
     text.includes("\n</think>\n<answer>\n", 8) &&
     text.indexOf("\n</think>\n<answer>\n", 8) + 19 <= text.length - 10,
-  trl: (text) =>
-    text.startsWith("<think>") && !text.includes("<think>", 7) && text.includes("</think>", 7),
+  trl: (text) => text.startsWith("<think>") && !text.includes("<think>", 7) && text.includes("</think>", 7),
   "perception-r1": (text) => {
     const line = text.endsWith("\n") ? text.slice(0, -1) : text; // `$` also stands before a final line break
     return !line.includes("\n") && isThinkAnswer(line, "<think>", "</answer>", false);
@@ -54,7 +56,8 @@ const rules: Readonly<Record<FormatVariant, (text: string) => boolean>> = {
 function isStrict(text: string): boolean {
   const trimmed = text.trim();
   if (!trimmed.startsWith("<think>") || !trimmed.endsWith("</answer>")) return false;
-  if (!["<think>", "</think>", "<answer>", "</answer>"].every((tag) => occursOnce(trimmed, tag))) return false;
+  if (!["<think>", "</think>", "<answer>", "</answer>"].every((tag) => occursOnce(trimmed, tag)))
+    return false;
   const thoughtEnd = trimmed.indexOf("</think>");
   const answerStart = trimmed.indexOf("<answer>");
   const between = trimmed.slice(thoughtEnd + 8, answerStart);
@@ -76,7 +79,7 @@ export function bridgeAfter(text: string, start: number, spaced = true): number 
   let thoughtEnd = text.indexOf("</think>", start);
   while (thoughtEnd >= 0) {
     let i = thoughtEnd + "</think>".length;
-    while (spaced && isSpace(text.charCodeAt(i))) i++;
+    if (spaced) while (isSpace(text.charCodeAt(i))) i++;
     if (text.startsWith("<answer>", i)) return i;
     thoughtEnd = text.indexOf("</think>", i);
   }

@@ -24,7 +24,10 @@ export function cosineLengthReward<Target>(
   { maxLength, correctAt = 1, correct = [1, 0.5], wrong = [-1, -0.5] }: CosineLength,
 ): RewardFunction<Target> {
   if (!(maxLength > 0)) {
-    throw new VlmR1Error("invalid-argument", `cosineLengthReward: maxLength must be positive, got ${maxLength}.`);
+    throw new VlmR1Error(
+      "invalid-argument",
+      `cosineLengthReward: maxLength must be positive, got ${maxLength}.`,
+    );
   }
   return (input) => {
     const progress = Math.min(1, completionLength(input) / maxLength);

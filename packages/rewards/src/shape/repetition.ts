@@ -13,7 +13,10 @@ export function repetitionReward({
   maxPenalty = 1,
 }: { readonly ngram?: number; readonly maxPenalty?: number } = {}): RewardFunction {
   if (!Number.isInteger(ngram) || ngram < 1) {
-    throw new VlmR1Error("invalid-argument", `repetitionReward: ngram must be a positive integer, got ${ngram}.`);
+    throw new VlmR1Error(
+      "invalid-argument",
+      `repetitionReward: ngram must be a positive integer, got ${ngram}.`,
+    );
   }
   return ({ completion }) => {
     const words = wordsOf(completion.toLowerCase());
@@ -24,7 +27,9 @@ export function repetitionReward({
 }
 
 /** Minus the share of boxes that repeat an earlier box with the same label, -`maxPenalty`..0; 0 without boxes. */
-export function boxRepetitionReward({ maxPenalty = 1 }: { readonly maxPenalty?: number } = {}): RewardFunction {
+export function boxRepetitionReward({
+  maxPenalty = 1,
+}: { readonly maxPenalty?: number } = {}): RewardFunction {
   return ({ completion }) => {
     const detections = readDetections(readAnswer(completion));
     if (detections.length === 0) return 0;

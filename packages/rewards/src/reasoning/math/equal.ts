@@ -8,7 +8,8 @@ import type { MathExpression, MathValue } from "./value.ts";
 export function sameMath(a: MathValue, b: MathValue, tolerance: number): boolean {
   const left = solved(a, b);
   const right = solved(b, a);
-  if (left.kind === "expression" && right.kind === "expression") return sameExpression(left, right, tolerance);
+  if (left.kind === "expression" && right.kind === "expression")
+    return sameExpression(left, right, tolerance);
   if (left.kind === "set" && right.kind === "set") return sameItems(left.items, right.items, tolerance);
   if (left.kind === "union" && right.kind === "union") return sameItems(left.parts, right.parts, tolerance);
   if (left.kind === "tuple" && right.kind === "tuple") {
@@ -16,8 +17,10 @@ export function sameMath(a: MathValue, b: MathValue, tolerance: number): boolean
     return sameSequence(left.items, right.items, tolerance);
   }
   if (left.kind === "relation" && right.kind === "relation") return sameRelation(left, right, tolerance);
-  if (left.kind === "set" && left.items.length === 1) return sameMath(left.items[0] as MathValue, right, tolerance);
-  if (right.kind === "set" && right.items.length === 1) return sameMath(left, right.items[0] as MathValue, tolerance);
+  if (left.kind === "set" && left.items.length === 1)
+    return sameMath(left.items[0] as MathValue, right, tolerance);
+  if (right.kind === "set" && right.items.length === 1)
+    return sameMath(left, right.items[0] as MathValue, tolerance);
   return false;
 }
 
@@ -70,7 +73,12 @@ function sameRelation(a: Relation, b: Relation, tolerance: number): boolean {
 function sameEquation(a: readonly MathValue[], b: readonly MathValue[], tolerance: number): boolean {
   const sides = [...a, ...b];
   if (!sides.every((side) => side.kind === "expression")) return false;
-  const [leftA, rightA, leftB, rightB] = sides as [MathExpression, MathExpression, MathExpression, MathExpression];
+  const [leftA, rightA, leftB, rightB] = sides as [
+    MathExpression,
+    MathExpression,
+    MathExpression,
+    MathExpression,
+  ];
   const ratios = trials.map((trial) => {
     const variables = variablesOf(trial);
     return (leftA.at(variables) - rightA.at(variables)) / (leftB.at(variables) - rightB.at(variables));

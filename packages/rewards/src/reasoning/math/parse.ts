@@ -34,7 +34,10 @@ function parseList(parser: Parser): MathValue {
 
 function parseItems(parser: Parser): MathValue[] {
   const items = [parseRelation(parser)];
-  while (!parser.failed && (takeSign(parser, ",") || takeSign(parser, ";") || takeWord(parser, "and", "or"))) {
+  while (
+    !parser.failed &&
+    (takeSign(parser, ",") || takeSign(parser, ";") || takeWord(parser, "and", "or"))
+  ) {
     items.push(parseRelation(parser));
   }
   return items;
@@ -96,7 +99,8 @@ function startsFactor({ tokens, at }: Parser): boolean {
 
 function parseSigned(parser: Parser): MathValue {
   let negative = false;
-  while (peek(parser, "-") || peek(parser, "+")) negative = (parser.tokens[parser.at++] as Token).text === "-" ? !negative : negative;
+  while (peek(parser, "-") || peek(parser, "+"))
+    negative = (parser.tokens[parser.at++] as Token).text === "-" ? !negative : negative;
   const value = parsePower(parser);
   return negative ? expression([number(parser, value)], (a) => -a) : value;
 }
@@ -122,7 +126,8 @@ function takeDegree(parser: Parser): boolean {
 function parsePostfix(parser: Parser): MathValue {
   let value = parsePrimary(parser);
   for (;;) {
-    if (takeSign(parser, "%")) value = { ...expression([number(parser, value)], (a) => a / 100), percent: true };
+    if (takeSign(parser, "%"))
+      value = { ...expression([number(parser, value)], (a) => a / 100), percent: true };
     else if (takeSign(parser, "!")) value = expression([number(parser, value)], factorial);
     else if (!takeSign(parser, "°")) return value;
   }
@@ -188,14 +193,18 @@ function parseName(parser: Parser, name: string): MathValue {
 }
 
 function takeSubscript(parser: Parser): string {
-  const braced = takeSign(parser, "{");
-  let text = "_";
-  do {
-    const token = parser.tokens[parser.at];
-    if (!token || (token.kind === "sign" && !braced)) return fail(parser) && text;
-    text += token.text;
+  const first = parser.tokens[parser.at];
+  if (first && first.kind !== "sign") {
     parser.at++;
-  } while (braced && !takeSign(parser, "}"));
+    return `_${first.text}`;
+  }
+  let text = "_";
+  if (!takeSign(parser, "{")) fail(parser);
+  while (!parser.failed && !takeSign(parser, "}")) {
+    const token = parser.tokens[parser.at++];
+    if (token) text += token.text;
+    else fail(parser);
+  }
   return text;
 }
 
@@ -229,8 +238,8 @@ function parseFunction(parser: Parser, name: string): MathValue {
 /** What a function without brackets applies to: a product without signs. */
 function parseArgument(parser: Parser): MathValue {
   let product = parsePower(parser);
-  const bracketed = parser.tokens[parser.at - 1]?.text === ")";
-  while (!parser.failed && !bracketed && startsFactor(parser)) {
+  if (parser.tokens[parser.at - 1]?.text === ")") return product;
+  while (!parser.failed && startsFactor(parser)) {
     product = expression([number(parser, product), number(parser, parsePower(parser))], (a, b) => a * b);
   }
   return product;
@@ -245,14 +254,20 @@ function mixedNumber(parser: Parser, whole: MathExpression): MathValue {
     parser.at++;
     return expression([whole, number(parser, parseFraction(parser))], (a, b) => a + b);
   }
-  if (next?.kind !== "number" || tokens[at + 1]?.text !== "/" || tokens[at + 2]?.kind !== "number") return whole;
+  if (next?.kind !== "number" || tokens[at + 1]?.text !== "/" || tokens[at + 2]?.kind !== "number")
+    return whole;
   parser.at += 3;
   return expression([whole, constant(Number(next.text) / Number(tokens[at + 2]?.text))], (a, b) => a + b);
 }
 
 function isPlainFraction(tokens: readonly Token[], at: number): boolean {
   if (tokens[at]?.kind === "number") return tokens[at + 1]?.kind === "number";
-  return tokens[at + 1]?.kind === "number" && tokens[at + 2]?.text === "}" && tokens[at + 4]?.kind === "number" && tokens[at + 5]?.text === "}";
+  return (
+    tokens[at + 1]?.kind === "number" &&
+    tokens[at + 2]?.text === "}" &&
+    tokens[at + 4]?.kind === "number" &&
+    tokens[at + 5]?.text === "}"
+  );
 }
 
 /** The words behind a number: `cm`, `m/s`, `square units`, `cm^2`. */
@@ -272,9 +287,14 @@ function parseUnit(parser: Parser): string | undefined {
 /** Whether a letter apart from the number before it, at the end, is its unit: `5 m`, `9 m^2`, `3 m/s`. */
 function isLetterUnit(tokens: readonly Token[], at: number): boolean {
   const token = tokens[at];
-  if (token?.kind !== "name" || !token.spaced || !isUnit(token.text) || tokens[at - 1]?.kind !== "number") return false;
+  if (token?.kind !== "name" || !token.spaced || !isUnit(token.text) || tokens[at - 1]?.kind !== "number")
+    return false;
   const next = tokens[at + 1];
-  return next === undefined || (next.text === "^" && at + 3 === tokens.length) || (next.text === "/" && !next.spaced);
+  return (
+    next === undefined ||
+    (next.text === "^" && at + 3 === tokens.length) ||
+    (next.text === "/" && !next.spaced)
+  );
 }
 
 function number(parser: Parser, value: MathValue): MathExpression {

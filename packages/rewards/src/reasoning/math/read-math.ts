@@ -25,7 +25,8 @@ export function mathCandidates(answer: string): string[] {
   const boxed = lastBoxed(answer);
   if (boxed !== undefined) return [boxed];
   const candidates = [answer];
-  const formula = lastBetween(answer, "$", "$") ?? lastBetween(answer, "\\(", "\\)") ?? lastBetween(answer, "\\[", "\\]");
+  const formula =
+    lastBetween(answer, "$", "$") ?? lastBetween(answer, "\\(", "\\)") ?? lastBetween(answer, "\\[", "\\]");
   if (formula !== undefined) candidates.push(formula);
   for (const mark of [":", " is ", "="]) {
     const at = answer.lastIndexOf(mark);

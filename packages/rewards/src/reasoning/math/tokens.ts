@@ -106,7 +106,8 @@ function lettersToken(cursor: Cursor): Token {
 /** Whether two or three small letters multiply (`2xy`, `ab^2`): they touch a digit or an operator and are no unit. */
 function isProduct(formula: string, start: number, end: number): boolean {
   const letters = formula.slice(start, end);
-  if (end - start < 2 || end - start > 3 || letters !== letters.toLowerCase() || isUnit(letters)) return false;
+  if (end - start < 2 || end - start > 3 || letters !== letters.toLowerCase() || isUnit(letters))
+    return false;
   const touches = (character: string | undefined): boolean =>
     character !== undefined && (operators.includes(character) || isDigit(character.charCodeAt(0)));
   return touches(formula[start - 1]) || touches(formula[end]);
@@ -175,7 +176,9 @@ const characterNames = new Map([
 
 /** Commands that only change how a formula looks. */
 const ignoredCommands = new Set(
-  "left right big Big bigg Bigg bigl bigr displaystyle textstyle limits quad qquad , ; : ! \\ $ ( ) [ ] &".split(" "),
+  "left right big Big bigg Bigg bigl bigr displaystyle textstyle limits quad qquad , ; : ! \\ $ ( ) [ ] &".split(
+    " ",
+  ),
 );
 
 const textCommands = new Set("text textbf textit textrm mathrm mathbf mathit mbox operatorname".split(" "));

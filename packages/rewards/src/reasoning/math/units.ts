@@ -66,7 +66,8 @@ export function unitScale(from: string, to: string): number | undefined {
 
 function powered(unit: string): { readonly name: string; readonly power: number } {
   const lower = unit.toLowerCase().trim();
-  if (lower.startsWith("square ") || lower.startsWith("sq ")) return { name: lower.slice(lower.indexOf(" ") + 1), power: 2 };
+  if (lower.startsWith("square ") || lower.startsWith("sq "))
+    return { name: lower.slice(lower.indexOf(" ") + 1), power: 2 };
   if (lower.startsWith("cubic ")) return { name: lower.slice(6), power: 3 };
   if (lower.endsWith("^2")) return { name: lower.slice(0, -2), power: 2 };
   if (lower.endsWith("^3")) return { name: lower.slice(0, -2), power: 3 };

@@ -26,7 +26,11 @@ export type MathValue =
       readonly items: readonly MathValue[];
     }
   | { readonly kind: "union"; readonly parts: readonly MathValue[] }
-  | { readonly kind: "relation"; readonly sides: readonly MathValue[]; readonly signs: readonly RelationSign[] };
+  | {
+      readonly kind: "relation";
+      readonly sides: readonly MathValue[];
+      readonly signs: readonly RelationSign[];
+    };
 
 const none: ReadonlySet<string> = new Set();
 
@@ -41,5 +45,9 @@ export function expression(
   combine: (...values: number[]) => number,
 ): MathExpression {
   const names = new Set(parts.flatMap((part) => [...part.names]));
-  return { kind: "expression", names, at: (variables) => combine(...parts.map((part) => part.at(variables))) };
+  return {
+    kind: "expression",
+    names,
+    at: (variables) => combine(...parts.map((part) => part.at(variables))),
+  };
 }
