@@ -25,7 +25,7 @@ export function answerAsBox(
   text: string,
   mention: Mention,
 ): ReadAnswer<{ readonly box: Box }> {
-  const box = boxField(Array.isArray(value) ? value : boxInText(text), "answer", mention);
+  const box = boxField(Array.isArray(value) ? value : (boxInText(text) ?? text), "answer", mention);
   return { target: { box }, check: ([image]) => checkBoxInside(box, image, "answer", mention) };
 }
 

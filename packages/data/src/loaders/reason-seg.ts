@@ -9,6 +9,7 @@ import {
   type SkipLog,
 } from "../dataset/bad-samples.ts";
 import { decodeUtf8 } from "../formats/utf8.ts";
+import { decodeWindows1252 } from "../formats/windows-1252.ts";
 import { invalidData, unreadable } from "../invalid-data.ts";
 import { recQuestion, recTemplate, type PromptTemplate } from "../prompts.ts";
 import { missingFiles, missingImage, openImageFolder } from "./image-folder.ts";
@@ -110,7 +111,7 @@ async function readAnnotation(file: string): Promise<Annotation> {
     throw unreadable(file, cause);
   });
   // Some published files are not UTF-8 but Windows-1252; LISA's own reader falls back in the same way.
-  const text = decodeUtf8(bytes, 0, bytes.length) ?? new TextDecoder("windows-1252").decode(bytes);
+  const text = decodeUtf8(bytes, 0, bytes.length) ?? decodeWindows1252(bytes);
   let value: unknown;
   try {
     value = JSON.parse(text.replace(/^\ufeff/, ""));
