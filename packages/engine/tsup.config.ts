@@ -1,7 +1,7 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: ["src/index.ts"],
+  entry: { index: "src/index.ts", "cpu-worker": "src/cpu/cpu-worker.ts" },
   format: "esm",
   dts: { compilerOptions: { customConditions: [] } },
   sourcemap: true,

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs";
 import { openEngine, valueAndGrad, type EngineOptions, type ProgramDescription } from "@vlmr1/engine";
 import {
   adamW,

@@ -84,13 +84,29 @@ function leafView(device: Device, value: unknown, temporary: TensorView[]): Tens
   );
 }
 
+/** Stands for a tensor in the skeleton of a call. */
+const hole = Symbol("tensor");
+
+/** The arguments of a call with the tensors taken out: what recording again needs, without keeping memory alive. */
+export function skeletonOf(args: readonly unknown[], options: CompileOptions): readonly unknown[] {
+  return args.map((argument, position) =>
+    options.static?.includes(position) ? argument : mapLeaves(argument, isLeaf, () => hole),
+  );
+}
+
 /** The arguments as the recorded function takes them: `next` gives the tensors in order. */
-export function rebuildArguments(
-  args: readonly unknown[],
+export function fillSkeleton(
+  skeleton: readonly unknown[],
   options: CompileOptions,
   next: () => tf.Tensor,
 ): unknown[] {
-  return args.map((argument, position) =>
-    options.static?.includes(position) ? argument : mapLeaves(argument, isLeaf, () => next()),
+  return skeleton.map((argument, position) =>
+    options.static?.includes(position)
+      ? argument
+      : mapLeaves(
+          argument,
+          (value) => value === hole,
+          () => next(),
+        ),
   );
 }

@@ -1,11 +1,12 @@
 import type * as tf from "@tensorflow/tfjs";
-import { flattenArguments, rebuildArguments, type FlatArguments } from "./arguments.ts";
+import { fillSkeleton, flattenArguments, skeletonOf, type FlatArguments } from "./arguments.ts";
 import type { Device, Program, TensorView } from "./device/device.ts";
+import { viewOf } from "./device/view.ts";
 import { deviceTensor, disposeView, isDeviceTensor, viewBehind } from "./device-tensor.ts";
 import { VlmR1Error } from "@vlmr1/core";
 import type { Compiled, CompileOptions, ProgramDescription } from "./engine-types.ts";
 import { inPlaceProof } from "./graph/in-place.ts";
-import type { RecordedGraph } from "./graph/node.ts";
+import { liveNodes, type RecordedGraph, type Site } from "./graph/node.ts";
 import { workBytes } from "./graph/work-bytes.ts";
 import { sizeOf } from "./host-data.ts";
 import type { ProgramCache } from "./program-cache.ts";
@@ -78,11 +79,13 @@ async function build(
   args: readonly unknown[],
 ): Promise<Entry> {
   const started = performance.now();
+  const skeleton = skeletonOf(args, options);
   const call = (tensors: tf.Tensor[]): unknown => {
     let next = 0;
-    return fn(...(rebuildArguments(args, options, () => tensors[next++]!) as never[]));
+    return fn(...(fillSkeleton(skeleton, options, () => tensors[next++]!) as never[]));
   };
-  const { graph, resultTree } = record(call, flat.views, { name, captureLimit: context.captureLimit });
+  const specs = flat.views.map(({ shape, dtype }) => ({ shape, dtype }));
+  const { graph, resultTree } = record(call, specs, { name, captureLimit: context.captureLimit });
   const recordMs = performance.now() - started;
   const constants = constantViews(flat, options);
   const program = await context.device.load({
@@ -91,6 +94,8 @@ async function build(
     constants,
     xla: options.xla ?? context.xla,
     bfloat16: options.bfloat16 ?? context.bfloat16,
+    whereRecorded: (id) =>
+      findSite(record(call, specs, { name, captureLimit: context.captureLimit, keepSites: true }).graph, id),
   });
   const constantBytes = [...constants.values()].reduce(
     (sum, { size, dtype }) => sum + size * (dtype === "bool" ? 1 : 4),
@@ -107,6 +112,10 @@ async function build(
     loadMs: program.loadMs,
   };
   return { program, graph, resultTree, reuse: planReuse(graph, flat, options), description, runs: 0 };
+}
+
+function findSite(graph: RecordedGraph, id: number): Site | undefined {
+  return liveNodes(graph.outputs).find((node) => node.id === id)?.site;
 }
 
 function constantViews(
@@ -158,14 +167,18 @@ async function runEntry(device: Device, entry: Entry, { flat, target, options }:
   const given = new Map<number, unknown>();
   if (target !== undefined) collectTargets(device, entry, target, targets, given);
   for (const [output, input] of entry.reuse) targets[output] ??= flat.views[input];
-  const results = await entry.program.run(flat.views, targets);
+  const results = [...(await entry.program.run(flat.views, targets))];
   entry.runs += 1;
-  const taken = new Set(results);
-  for (const index of donatedIndices(flat, options)) {
-    const view = flat.views[index]!;
-    if (!taken.has(view)) disposeView(device, view);
+  for (const [output, input] of entry.reuse) {
+    // The memory lives on under the result; the donated tensor itself is used up.
+    if (results[output] === flat.views[input])
+      results[output] = viewOf(results[output]!.storage, results[output]!.shape, results[output]!.offset);
   }
-  for (const view of flat.temporary) if (!taken.has(view)) disposeView(device, view);
+  const kept = new Set(Array.from(given.keys(), (output) => targets[output])); // a target that is donated too stays a result
+  for (const index of donatedIndices(flat, options)) {
+    if (!kept.has(flat.views[index])) disposeView(device, flat.views[index]!);
+  }
+  for (const view of flat.temporary) disposeView(device, view);
   return mapLeaves(entry.resultTree, isOutputSlot, (leaf) =>
     isOutputSlot(leaf) ? (given.get(leaf.output) ?? deviceTensor(device, results[leaf.output]!)) : leaf,
   );

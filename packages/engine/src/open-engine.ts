@@ -4,6 +4,7 @@ import { VlmR1Error } from "@vlmr1/core";
 import { upload } from "./arguments.ts";
 import { compileFunction, type CompileContext } from "./compile.ts";
 import { createCpuDevice } from "./cpu/cpu-device.ts";
+import { createWorkerDevice } from "./cpu/worker-device.ts";
 import type { Device } from "./device/device.ts";
 import { viewOf } from "./device/view.ts";
 import { deviceTensor } from "./device-tensor.ts";
@@ -57,7 +58,8 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
 }
 
 async function openDevice(options: EngineOptions, threads: number): Promise<Device> {
-  if (options.device !== "tensorflow") return createCpuDevice(threads);
+  if (options.device !== "tensorflow")
+    return options.worker ? createWorkerDevice(threads) : createCpuDevice(threads);
   // Imported here, so that nobody who computes on the cpu loads the foreign-function library.
   const { createTensorFlowDevice } = await import("./tensorflow/tensorflow-device.ts");
   return createTensorFlowDevice(options.library, threads);

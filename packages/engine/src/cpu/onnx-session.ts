@@ -28,7 +28,7 @@ const options = (threads: number): ort.InferenceSession.SessionOptions => ({
   graphOptimizationLevel: "basic",
   // The planned block would live beside the arena of the first run: 1.6 times the memory at the same speed.
   enableMemPattern: false,
-  logSeverityLevel: 3,
+  logSeverityLevel: 4, // errors are thrown; the log would only repeat them
 });
 
 /** Creates a session. Spinning is off: on a machine that others use too, spinning threads halve the speed. */

@@ -1,5 +1,5 @@
 import type { DType, HostData } from "../engine-types.ts";
-import type { RecordedGraph } from "../graph/node.ts";
+import type { RecordedGraph, Site } from "../graph/node.ts";
 
 /** Memory of a device: one row of elements that tensors are views of. */
 export interface Storage {
@@ -32,6 +32,8 @@ export interface LoadRequest {
   readonly constants: ReadonlyMap<number, TensorView>;
   readonly xla: boolean;
   readonly bfloat16: boolean;
+  /** Where the node with this id was recorded; for explaining an error. */
+  whereRecorded(id: number): Site | undefined;
 }
 
 /** A graph that is ready to run. */

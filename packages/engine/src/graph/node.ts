@@ -6,6 +6,8 @@ import type { Primitive, PrimitiveAttributes } from "./primitive.ts";
 export interface GraphNode<P extends Primitive = Primitive> {
   /** Position in recording order, which is a topological order. */
   readonly id: number;
+  /** The recording that it belongs to. */
+  readonly owner: object;
   readonly op: P;
   readonly inputs: readonly GraphNode[];
   readonly shape: readonly number[];

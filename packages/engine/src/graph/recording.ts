@@ -82,6 +82,7 @@ export function node<P extends Primitive>(
   if (known) return known;
   const fresh: GraphNode = {
     id: recording.nextId++,
+    owner: recording,
     op,
     inputs,
     shape,
@@ -112,6 +113,7 @@ export function constant(data: HostData, shape: readonly number[]): GraphNode {
   if (known) return known;
   const fresh: GraphNode = {
     id: recording.nextId++,
+    owner: recording,
     op: "Const",
     inputs: [],
     shape,

@@ -5,15 +5,15 @@ import { encode } from "../protobuf.ts";
 import { onnxRules, type OnnxRule } from "./onnx-lowering.ts";
 import { createOnnxWriter, valueInfo, type ExternalData } from "./onnx-writer.ts";
 
+/** A value that is part of a model: its elements, or its place in a file. */
+export type Baked = { readonly data: HostData } | ExternalData;
+
 /** What becomes a model. */
 export interface OnnxRequest {
   readonly inputs: readonly GraphNode[];
   readonly outputs: readonly GraphNode[];
   /** Values of inputs that are baked into the model, by input index. */
-  readonly baked: ReadonlyMap<
-    number,
-    { readonly data: HostData; readonly external?: ExternalData | undefined }
-  >;
+  readonly baked: ReadonlyMap<number, Baked>;
 }
 
 /** An ONNX model: input i of the graph is `x<i>`, output i is `y<i>`. */
@@ -41,7 +41,8 @@ export function toOnnx({ inputs, outputs, baked }: OnnxRequest): OnnxModel {
     names.set(input, `x${index}`);
     if (!used.has(input)) return [];
     const fixed = baked.get(index);
-    if (fixed) writer.initializer(`x${index}`, input.dtype, input.shape, fixed.data, fixed.external);
+    if (fixed)
+      writer.initializer(`x${index}`, input.dtype, input.shape, "data" in fixed ? fixed.data : fixed);
     else fed.push(index);
     return fixed ? [] : [valueInfo(`x${index}`, input.dtype, input.shape)];
   });
@@ -51,6 +52,7 @@ export function toOnnx({ inputs, outputs, baked }: OnnxRequest): OnnxModel {
   for (const node of live) {
     const name = names.get(node) ?? nodeName(node);
     names.set(node, name);
+    writer.label(nodeName(node));
     const rule = onnxRules[node.op] as OnnxRule<Primitive>;
     rule(
       writer,

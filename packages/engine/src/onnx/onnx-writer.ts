@@ -15,10 +15,14 @@ export type AttributeValue = number | readonly number[] | string | { readonly fl
 export interface ExternalData {
   readonly location: string;
   readonly offset: number;
+  /** In bytes. */
+  readonly length: number;
 }
 
 /** Collects the nodes and initializers of one model. */
 export interface OnnxWriter {
+  /** Names the nodes that are emitted from now on; the runtime's errors and profiles say this name. */
+  label(name: string): void;
   /** Adds a node and returns the name of its result. */
   emit(
     op: string,
@@ -32,8 +36,7 @@ export interface OnnxWriter {
     name: string,
     type: ElementType,
     shape: readonly number[],
-    data: ArrayBufferView,
-    external?: ExternalData,
+    data: ArrayBufferView | ExternalData,
   ): string;
   /** The name of an int64 constant, shared between equal ones. */
   int64(values: readonly number[], shape?: readonly number[]): string;
@@ -76,17 +79,17 @@ function tensorProto(
   name: string,
   type: ElementType,
   shape: readonly number[],
-  data: ArrayBufferView,
-  external?: ExternalData,
+  data: ArrayBufferView | ExternalData,
 ): Message {
   const head = [...shape.map((extent) => int(1, extent)), int(2, elementTypes[type]), bytes(8, name)];
-  if (!external) return message(...head, bytes(9, bytesOf(data)));
-  const entries = Object.entries({ ...external, length: data.byteLength });
+  if (ArrayBuffer.isView(data)) return message(...head, bytes(9, bytesOf(data)));
+  const entries = Object.entries(data);
   const fields = entries.map(([key, value]) => bytes(13, message(bytes(1, key), bytes(2, String(value)))));
   return message(...head, ...fields, int(14, 1));
 }
 
 function nodeProto(
+  label: string,
   op: string,
   inputs: readonly string[],
   attributes: Readonly<Record<string, AttributeValue>>,
@@ -96,7 +99,7 @@ function nodeProto(
   const names = [...inputs.map((name) => bytes(1, name)), ...results.map((name) => bytes(2, name))];
   const fields = Object.entries(attributes).map(([name, value]) => attribute(name, value));
   const where = domain === "" ? [] : [bytes(7, domain)];
-  return message(...names, bytes(3, results[0]!), bytes(4, op), ...fields, ...where);
+  return message(...names, bytes(3, label), bytes(4, op), ...fields, ...where);
 }
 
 /** An empty model. */
@@ -104,16 +107,20 @@ export function createOnnxWriter(): OnnxWriter {
   const nodes: Message[] = [];
   const initializers: Message[] = [];
   const shared = new Map<string, string>();
+  let label = "result";
   const writer: OnnxWriter = {
+    label(name) {
+      label = name;
+    },
     emit(op, inputs, attributes = {}, result = `t${nodes.length}`, domain = "") {
-      nodes.push(nodeProto(op, inputs, attributes, [result], domain));
+      nodes.push(nodeProto(label, op, inputs, attributes, [result], domain));
       return result;
     },
     emitMany(op, inputs, attributes, results) {
-      nodes.push(nodeProto(op, inputs, attributes, results, ""));
+      nodes.push(nodeProto(label, op, inputs, attributes, results, ""));
     },
-    initializer(name, type, shape, data, external) {
-      initializers.push(tensorProto(name, type, shape, data, external));
+    initializer(name, type, shape, data) {
+      initializers.push(tensorProto(name, type, shape, data));
       return name;
     },
     int64(values, shape = [values.length]) {

@@ -1,7 +1,20 @@
 import { VlmR1Error } from "@vlmr1/core";
+import type { LoadRequest } from "../device/device.ts";
+import { userFrame } from "./call-site.ts";
 
-/** An error of the runtime, naming the compiled function and, where known, the operation. */
-export function explainRunError(error: unknown, name: string): VlmR1Error {
+/** An error of the runtime, naming the compiled function and, where the runtime names it, the operation and its line. */
+export function explainRunError(error: unknown, request: LoadRequest): unknown {
+  if (VlmR1Error.is(error)) return error;
   const text = error instanceof Error ? error.message : String(error);
-  return new VlmR1Error("invalid-argument", `${name} failed while running: ${text}`, { cause: error });
+  const place = findPlace(text, request);
+  return new VlmR1Error("invalid-argument", `${request.name} failed while running${place}: ${text}`, {
+    cause: error,
+  });
+}
+
+/** Names of nodes end with their position in recording order; recording again with places kept finds the line. */
+function findPlace(text: string, { whereRecorded }: LoadRequest): string {
+  const id = /\b[A-Z][A-Za-z]+_(\d+)\b/.exec(text)?.[1];
+  const site = id === undefined ? undefined : whereRecorded(Number(id));
+  return site === undefined ? "" : ` in ${site.kernel}, recorded at ${userFrame(site.stack)}`;
 }

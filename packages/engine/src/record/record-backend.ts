@@ -97,8 +97,15 @@ function recordBackend(): tf.KernelBackend {
 /** The node of a tensor; a concrete tensor that the function captured becomes a constant if it is small. */
 export function nodeOf(tensor: tf.TensorInfo): GraphNode {
   const { dataId } = tensor;
-  if (isGraphNode(dataId)) return dataId;
   const recording = activeRecording();
+  if (isGraphNode(dataId)) {
+    if (dataId.owner === recording) return dataId;
+    throw new VlmR1Error(
+      "invalid-argument",
+      `A tensor of another recording, of shape [${tensor.shape.join(", ")}], is used in a recorded function (${callSite()}). ` +
+        "Return tensors as results; do not store them.",
+    );
+  }
   const known = recording?.captured.get(dataId);
   if (known) return known;
   const limit = recording?.captureLimit ?? 0;

@@ -48,8 +48,7 @@ export function record(
   options: RecordOptions,
 ): Recorded {
   registerRecordBackend();
-  const engine = tf.engine();
-  const outerBackend = engine.backendName;
+  const restoreBackend = keepBackend();
   const recording = newRecording(options.captureLimit, options.keepSites ?? false);
   const restoreVariables = refuseVariables();
   void tf.setBackend(recordBackendName); // its factory is synchronous, so it is active at once
@@ -57,6 +56,7 @@ export function record(
     return withRecording(recording, () => {
       const inputs = specs.map((spec, index): GraphNode => ({
         id: recording.nextId++,
+        owner: recording,
         op: "Input",
         inputs: [],
         attributes: { index },
@@ -80,8 +80,18 @@ export function record(
     throw explain(error, options.name);
   } finally {
     restoreVariables();
-    if (outerBackend) void tf.setBackend(outerBackend);
+    restoreBackend();
   }
+}
+
+/** Remembers TensorFlow.js's backend; it may not have chosen one yet. */
+function keepBackend(): () => void {
+  const engine = tf.engine() as unknown as { backendName: string | undefined; backendInstance: unknown };
+  const { backendName, backendInstance } = engine;
+  return () => {
+    if (backendName) void tf.setBackend(backendName);
+    else Object.assign(engine, { backendName, backendInstance });
+  };
 }
 
 /** A TensorFlow.js tensor that stands for a node. */
@@ -96,21 +106,25 @@ function asynchronous(name: string): VlmR1Error {
   );
 }
 
-/** Makes the creation of a tf.Variable an error until the returned function is called. */
+/** Makes creating and assigning a tf.Variable an error until the returned function is called. */
 function refuseVariables(): () => void {
-  const { state } = tf.engine() as unknown as { state: { registeredVariables: object } };
+  const { state } = tf.engine() as unknown as {
+    state: { registeredVariables: Record<string, { assign?: unknown }> };
+  };
   const outer = state.registeredVariables;
-  state.registeredVariables = new Proxy(outer, {
-    set: (_, name) => {
-      throw new VlmR1Error(
-        "unsupported",
-        `tf.variable "${String(name)}" is created inside a recorded function (${callSite()}). ` +
-          "Keep state in arguments and results, outside the function.",
-      );
-    },
-  });
+  const refuse = (name: string, verb: string): never => {
+    throw new VlmR1Error(
+      "unsupported",
+      `tf.variable "${name}" is ${verb} inside a recorded function (${callSite()}). ` +
+        "Keep state in arguments and results, outside the function.",
+    );
+  };
+  const variables = Object.entries(outer);
+  for (const [name, variable] of variables) variable.assign = () => refuse(name, "assigned");
+  state.registeredVariables = new Proxy(outer, { set: (_, name) => refuse(String(name), "created") });
   return () => {
     state.registeredVariables = outer;
+    for (const [, variable] of variables) delete variable.assign; // the prototype's method shows again
   };
 }
 

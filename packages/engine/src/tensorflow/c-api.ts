@@ -207,9 +207,22 @@ function define(
   check(`cannot import ${name}`);
   const ends = (list: readonly string[]): object[] =>
     list.map((operation) => ({ operation: c.operation(imported, operation), index: 0 }));
+  const from = ends(inputs);
+  const to = ends(outputs);
   const made = c.toFunction(
-    ...[imported, name, 0, -1, null, inputs.length, ends(inputs), outputs.length, ends(outputs)],
-    ...[null, null, null, status],
+    imported,
+    name,
+    0,
+    -1,
+    null,
+    from.length,
+    from,
+    to.length,
+    to,
+    null,
+    null,
+    null,
+    status,
   );
   check(`cannot make a function of ${name}`);
   c.deleteGraph(imported);
@@ -248,7 +261,7 @@ function execute(
         reject(
           error instanceof Error ? error : new Error("The call into TensorFlow failed.", { cause: error }),
         );
-      else if (failed) reject(new VlmR1Error("invalid-argument", `TensorFlow: ${name}: ${text}`));
+      else if (failed) reject(new Error(text));
       else resolve(results);
     });
   });

@@ -1,9 +1,9 @@
-import { VlmR1Error } from "@vlmr1/core";
 import type { Device, LoadRequest, Program, Storage, TensorView } from "../device/device.ts";
 import { viewOf } from "../device/view.ts";
 import type { DType, HostData } from "../engine-types.ts";
 import { liveNodes } from "../graph/node.ts";
 import { allocate } from "../host-data.ts";
+import { explainRunError } from "../record/explain.ts";
 import { openTensorFlow, type Pointer, type TensorFlow } from "./c-api.ts";
 import { findTensorFlow } from "./find-library.ts";
 import { functionGraph, layoutOf, type FunctionGraph } from "./function-graph.ts";
@@ -108,13 +108,23 @@ async function loadProgram(
     }
     return { variant, storages };
   };
+  const call = async (
+    { name, graph: { outputs } }: Variant,
+    handles: readonly Pointer[],
+  ): Promise<Pointer[]> => {
+    try {
+      return await tensorflow.call(name, handles, outputs.length, xla);
+    } catch (error) {
+      throw explainRunError(error, request);
+    }
+  };
   return {
     ...program,
     async run(inputs, targets) {
       const { variant, storages } = variantFor(inputs, targets);
       const { usedRows, produced } = variant.graph;
       const handles = usedRows.map((row) => handleOf(tensorflow, storages[row] as DeviceStorage));
-      const results = await callOrExplain(tensorflow, request.name, variant, handles, xla);
+      const results = await call(variant, handles);
       const views: TensorView[] = targets.map((target) => target!);
       produced.forEach((what, index) => {
         const handle = results[index]!;
@@ -136,19 +146,4 @@ async function loadProgram(
       variants.clear();
     },
   };
-}
-
-async function callOrExplain(
-  tensorflow: TensorFlow,
-  name: string,
-  { name: functionName, graph }: Variant,
-  handles: readonly Pointer[],
-  xla: boolean,
-): Promise<Pointer[]> {
-  try {
-    return await tensorflow.call(functionName, handles, graph.outputs.length, xla);
-  } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    throw new VlmR1Error("invalid-argument", `${name} failed while running: ${text}`, { cause: error });
-  }
 }

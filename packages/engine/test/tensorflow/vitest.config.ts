@@ -4,7 +4,9 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   ssr: { resolve: { conditions: ["@vlmr1/source", "module", "node", "development|production"] } },
   test: {
-    include: ["test/contract.test.ts", "test/random-graphs.test.ts", "test/tensorflow/**/*.test.ts"],
+    include: ["contract", "engine", "transforms", "train-step", "random-graphs"].map(
+      (name) => `test/${name}.test.ts`,
+    ),
     testTimeout: 600_000,
   },
 });
