@@ -3,6 +3,8 @@ import type { Engine } from "@vlmr1/engine";
 import { assembleModel } from "./assemble-model.ts";
 import { knownFamilies } from "./families/known-families.ts";
 import type { Architecture, Family, TensorSpec } from "./family.ts";
+import { createAdapter, type Adapter } from "./lora/adapter.ts";
+import { openAdapter } from "./lora/peft-files.ts";
 import type { Model } from "./model.ts";
 import { openModelFolder, type ModelFolder } from "./model-folder.ts";
 import { interpretFiles, readModelFiles } from "./model-files.ts";
@@ -50,14 +52,33 @@ export async function loadModel(path: string, options: LoadOptions): Promise<Mod
   }
   const { family, ...read } = interpretFiles(files, families);
   const { architecture, parameters } = await loadWeights(engine, folder, files.config, family);
+  const adapter =
+    options.adapter === undefined
+      ? undefined
+      : await loadAdapter(options.adapter, engine, architecture, family);
   return assembleModel({
     engine,
     architecture,
     parameters,
     ...read,
+    adapter,
     bakeWeights,
     save: (model, directory, saveOptions) => saveModel(model, files, directory, saveOptions),
   });
+}
+
+async function loadAdapter(
+  path: string,
+  engine: Engine,
+  { tensors }: Architecture,
+  family: Family,
+): Promise<Adapter> {
+  const reader = await openAdapter(path, tensors, family.renames);
+  try {
+    return await createAdapter(engine, tensors, reader.config, (spec, target) => reader.read(spec, target));
+  } finally {
+    await reader.close();
+  }
 }
 
 async function loadWeights(

@@ -1,12 +1,25 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { DeviceTensor } from "@vlmr1/engine";
 import { readFloats } from "./host-tree.ts";
+import type { Adapter } from "./lora/adapter.ts";
+import { saveAdapter } from "./lora/peft-files.ts";
 import type { Model, SaveOptions } from "./model.ts";
 import type { ModelFiles } from "./model-files.ts";
 import { saveWeights } from "./safetensors/save-checkpoint.ts";
 
+/** Writes the adapter of a model as PEFT does. */
+async function saveAdapterOf(adapter: Adapter, directory: string, { dtype }: SaveOptions): Promise<void> {
+  const tensors = [];
+  for (const { name, shape } of adapter.group.specs) {
+    tensors.push({ name, shape, data: await readFloats(adapter.group.views[name] as DeviceTensor) });
+  }
+  await saveAdapter(directory, adapter.config, tensors, dtype ? { dtype } : {});
+}
+
 /**
- * Writes a checkpoint folder: the documents as they were read, the weights under the names that transformers uses now.
+ * Writes what training changed: the adapter alone when the model has one (`adapterOnly: false` writes the base model too), else
+ * a checkpoint folder: the documents as they were read, the weights under the names that transformers uses now.
  */
 export async function saveModel(
   model: Model,
@@ -14,6 +27,9 @@ export async function saveModel(
   directory: string,
   options: SaveOptions,
 ): Promise<void> {
+  const { adapter } = model;
+  if (adapter) await saveAdapterOf(adapter, directory, options);
+  if (options.adapterOnly ?? adapter !== undefined) return;
   await mkdir(directory, { recursive: true });
   const documents: readonly (readonly [string, unknown])[] = [
     ["config.json", files.config],
