@@ -110,6 +110,15 @@ describe("evaluate", () => {
   });
 });
 
+test("a metric that needs what the dataset does not have does not compile", () => {
+  const needsBox: RewardFunction<{ box: number[] }> = ({ sample }) => sample.target.box.length;
+  const needsNothing: RewardFunction = () => 1;
+  // @ts-expect-error the dataset has sums, no boxes
+  const wrong: EvaluateOptions<Sum>["metrics"] = { needsBox };
+  const right: EvaluateOptions<Sum>["metrics"] = { exact, needsNothing };
+  expect([Object.keys(wrong), Object.keys(right)]).toEqual([["needsBox"], ["exact", "needsNothing"]]);
+});
+
 describe("evaluate refuses", () => {
   const errorOf = async (more: Partial<EvaluateOptions<Sum>>): Promise<string> => {
     const error: unknown = await evaluate(options(more)).catch((cause: unknown) => cause);

@@ -25,6 +25,18 @@ test.each(fixture<NmsCase[]>("nms_ap_cases.json"))(
   },
 );
 
+test("OVDEval's eval.py on random cases without equal scores", () => {
+  const cases = fixture<(Pick<NmsCase, "gt" | "dt" | "kept"> & { stats: number[] })[]>(
+    "nms_ap_extra_cases.json.gz",
+  );
+  expect(cases.length).toBeGreaterThan(20);
+  for (const { gt, dt, kept, stats } of cases) {
+    const evaluation = evaluateNmsAp({ annotations: gt, results: dt });
+    expect(evaluation.kept).toEqual(kept);
+    expect(greatestDifference(evaluation.stats, stats)).toBeLessThan(1e-12);
+  }
+});
+
 test("giving one box every label gains nothing: only the surest label stays", () => {
   const annotations: CocoFile = {
     images: [{ id: 1 }],

@@ -88,6 +88,42 @@ describe("pycocotools' mask API, byte for byte", () => {
   });
 });
 
+/** Made by pycocotools 2.0.11 from random polygons, boxes and masks, many of them outside their image or degenerate. */
+interface ExtraCases {
+  poly: [polygon: number[], height: number, width: number, counts: string, area: number, xywh: number[]][];
+  box: [xywh: number[], height: number, width: number, counts: string][];
+  iou: [dt: string[], gt: string[], crowd: number[], height: number, width: number, iou: number[][]][];
+  merge: [rles: string[], height: number, width: number, union: string, intersection: string][];
+  enc: [mask: number[], height: number, width: number, counts: string][];
+}
+
+describe("pycocotools' mask API on random input", () => {
+  const extra = fixture<ExtraCases>("rle_extra_cases.json.gz");
+  test("polygons, boxes and masks give the same strings, areas and boxes", () => {
+    for (const [polygon, height, width, counts, area, box] of extra.poly) {
+      const rle = rleFromPolygon(polygon, height, width);
+      expect([rle.counts, rleArea(rle), rleToXywh(rle)]).toEqual([counts, area, box]);
+    }
+    for (const [xywh, height, width, counts] of extra.box) {
+      expect(rleFromXywh(xywh, height, width).counts).toBe(counts);
+    }
+    for (const [mask, height, width, counts] of extra.enc) {
+      expect(encodeMask(mask, height, width).counts).toBe(counts);
+    }
+  });
+  test("overlaps and merges are the same", () => {
+    for (const [dt, gt, crowd, height, width, iou] of extra.iou) {
+      const [rows, columns] = [dt, gt].map((list) => list.map((counts) => rleOf(counts, [height, width])));
+      expect(rleIou(rows as Rle[], columns as Rle[], crowd)).toEqual(iou);
+    }
+    for (const [rles, height, width, union, intersection] of extra.merge) {
+      const masks = rles.map((counts) => rleOf(counts, [height, width]));
+      expect(mergeRles(masks).counts).toBe(union);
+      expect(mergeRles(masks, { intersect: true }).counts).toBe(intersection);
+    }
+  });
+});
+
 describe("properties", () => {
   test("a decoded mask is the one that was encoded, whatever it holds", () => {
     const rng = createRng(5);
