@@ -108,16 +108,23 @@ export function createOnnxWriter(): OnnxWriter {
   const initializers: Message[] = [];
   const shared = new Map<string, string>();
   let label = "result";
+  const uses = new Map<string, number>();
+  /** The runtime refuses two nodes of one name. */
+  const uniqueLabel = (): string => {
+    const count = uses.get(label) ?? 0;
+    uses.set(label, count + 1);
+    return count === 0 ? label : `${label}.${count}`;
+  };
   const writer: OnnxWriter = {
     label(name) {
       label = name;
     },
     emit(op, inputs, attributes = {}, result = `t${nodes.length}`, domain = "") {
-      nodes.push(nodeProto(label, op, inputs, attributes, [result], domain));
+      nodes.push(nodeProto(uniqueLabel(), op, inputs, attributes, [result], domain));
       return result;
     },
     emitMany(op, inputs, attributes, results) {
-      nodes.push(nodeProto(label, op, inputs, attributes, results, ""));
+      nodes.push(nodeProto(uniqueLabel(), op, inputs, attributes, results, ""));
     },
     initializer(name, type, shape, data) {
       initializers.push(tensorProto(name, type, shape, data));
