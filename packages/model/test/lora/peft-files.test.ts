@@ -110,8 +110,8 @@ describe("openAdapter", () => {
       () => undefined,
       (reason: unknown) => reason,
     );
-    expect(VlmR1Error.is(error), String(error)).toBe(true);
-    return error as VlmR1Error;
+    if (VlmR1Error.is(error)) return error;
+    throw new Error(`Expected a VlmR1Error, got ${String(error)}`);
   };
 
   it("names the module whose tensors are missing", async () => {
@@ -131,7 +131,9 @@ describe("openAdapter", () => {
       ...weights(lora),
       { name: "model.other.q_proj.lora_A.weight", shape: [4, 2], data: new Float32Array(8) },
     ]);
-    expect((await failure()).message).toMatch(/"model\.other\.q_proj", which is not a linear layer/);
+    expect((await failure()).message).toMatch(
+      /"model\.language_model\.other\.q_proj", which is not a linear layer/,
+    );
     await saveAdapter(folder, lora, weights(lora));
     editConfig({ r: 8 });
     expect((await failure()).message).toMatch(/has the shape \[4, 32\].*ask for \[8, 32\]/);

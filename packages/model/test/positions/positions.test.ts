@@ -100,7 +100,7 @@ describe("attentionWindows", () => {
     expect(bounds.slice(0, 6)).toEqual([0, 64, 128, 192, 256, 320]);
     expect(bounds.slice(-4)).toEqual([1520, 1536, 1552, 1564]);
     expect(bounds.length).toBe(31);
-    expect([...order.slice(0, 9)]).toEqual([0, 1, 2, 3, 23, 24, 25, 26, 46]);
+    expect(Array.from(order.slice(0, 9))).toEqual([0, 1, 2, 3, 23, 24, 25, 26, 46]);
   });
 
   it("is a permutation of all cells for any grid", () => {
@@ -122,8 +122,8 @@ describe("attentionWindows", () => {
 describe("interpolatedRows", () => {
   it("is the table itself when grid and table have the same side", () => {
     const { indices, weights } = interpolatedRows([1, 4, 4], 1, 4);
-    expect([...indices.slice(0, 16)]).toEqual(Array.from({ length: 16 }, (_, i) => i));
-    expect([...weights.slice(0, 16)]).toEqual(Array.from({ length: 16 }, () => 1));
+    expect(Array.from(indices.slice(0, 16))).toEqual(Array.from({ length: 16 }, (_, i) => i));
+    expect(Array.from(weights.slice(0, 16))).toEqual(Array.from({ length: 16 }, () => 1));
   });
 
   it("reproduces a linear function of the position exactly in the middle", () => {

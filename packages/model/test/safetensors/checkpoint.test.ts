@@ -27,11 +27,14 @@ const tensors = [
 async function readAll(): Promise<Record<string, Float32Array>> {
   const checkpoint = await openCheckpoint(await openModelFolder(folder));
   const read: Record<string, Float32Array> = {};
-  for (const [name, { shape }] of checkpoint.tensors) {
-    read[name] = new Float32Array(shape.reduce((product, size) => product * size, 1));
-    await checkpoint.read(name, read[name]!);
+  try {
+    for (const [name, { shape }] of checkpoint.tensors) {
+      read[name] = new Float32Array(shape.reduce((product, size) => product * size, 1));
+      await checkpoint.read(name, read[name]);
+    }
+  } finally {
+    await checkpoint.close();
   }
-  await checkpoint.close();
   return read;
 }
 
@@ -40,8 +43,8 @@ const failureOf = async (run: () => Promise<unknown>): Promise<VlmR1Error> => {
     () => undefined,
     (error: unknown) => error,
   );
-  expect(VlmR1Error.is(failure), String(failure)).toBe(true);
-  return failure as VlmR1Error;
+  if (VlmR1Error.is(failure)) return failure;
+  throw new Error(`Expected a VlmR1Error, got ${String(failure)}`);
 };
 
 describe("saveWeights and openCheckpoint", () => {
@@ -89,7 +92,9 @@ describe("saveWeights and openCheckpoint", () => {
     const wrong = [{ name: "a", shape: [2], data: random(3) }];
     await failureOf(() => writeSafetensors(join(folder, "x.safetensors"), wrong, "F32"));
     mkdirSync(join(folder, "x.safetensors"));
-    await expect(writeSafetensors(join(folder, "x.safetensors"), tensors, "F32")).rejects.toThrow();
+    await expect(writeSafetensors(join(folder, "x.safetensors"), tensors, "F32")).rejects.toThrowError(
+      /EISDIR|directory/,
+    );
     expect(readdirSync(folder)).toEqual(["x.safetensors"]);
   });
 });

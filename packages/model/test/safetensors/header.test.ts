@@ -73,7 +73,7 @@ describe("readHeader", () => {
       const failure = await withFile(fromBase64(bytes), async () => undefined).catch(
         (error: unknown) => error,
       );
-      expect(VlmR1Error.is(failure, "invalid-data"), String(failure)).toBe(true);
+      expect(failure).toSatisfy((error) => VlmR1Error.is(error, "invalid-data"));
       expect(String(failure)).toContain("case.safetensors");
     },
   );
@@ -100,7 +100,7 @@ describe("headerLength", () => {
       const failure = await withFile(whole.slice(0, length), async () => undefined).catch(
         (error: unknown) => error,
       );
-      expect(VlmR1Error.is(failure, "invalid-data"), `length ${length}`).toBe(true);
+      expect(failure).toSatisfy((error) => VlmR1Error.is(error, "invalid-data"));
     }
   });
 
@@ -110,10 +110,7 @@ describe("headerLength", () => {
       const damaged = whole.slice();
       damaged[at] = damaged[at]! ^ 0x15;
       const failure = await withFile(damaged, async () => undefined).catch((error: unknown) => error);
-      expect(
-        failure === undefined || VlmR1Error.is(failure, "invalid-data"),
-        `byte ${at}: ${String(failure)}`,
-      ).toBe(true);
+      expect(failure).toSatisfy((error) => error === undefined || VlmR1Error.is(error, "invalid-data"));
     }
   });
 });
