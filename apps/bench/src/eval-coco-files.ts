@@ -15,10 +15,11 @@ export interface CocoFileSize {
 }
 
 /**
- * Writes `gt.json` and `dt.json` of COCO's size: every true object gets one to three noisy detections, the rest are false alarms.
+ * Writes `gt.json` and `dt.json` of COCO's size: every true object gets one to three noisy detections, the rest are
+ * false alarms.
  *
- * A stand-in for the peer's own generator (`eval-coco.py --generate`), for machines without Python: of the same shape and size, not the
- * same bytes.
+ * A stand-in for the peer's own generator (`eval-coco.py --generate`), for machines without Python: of the same shape
+ * and size, not the same bytes.
  */
 export async function writeCocoFiles(folder: string, size: CocoFileSize, seed = 0): Promise<void> {
   const rng = createRng(seed);

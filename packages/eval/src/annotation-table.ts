@@ -3,7 +3,10 @@ import type { CocoAnnotation, CocoFile } from "./coco-format.ts";
 import { numberColumn } from "./number-column.ts";
 import { recordCheck, showValue } from "./record-check.ts";
 
-/** The annotations of a COCO file in columns: what the evaluation works on, in a tenth of the memory of the parsed file. */
+/**
+ * The annotations of a COCO file in columns: what the evaluation works on, in a tenth of the memory of the parsed
+ * file.
+ */
 export interface AnnotationTable {
   readonly kind: "annotations";
   /** What errors call it: the file's path, or "annotations". */

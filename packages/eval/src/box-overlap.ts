@@ -1,6 +1,8 @@
 import { boxArea, type Box, type FrameKind } from "@vlmr1/core";
 
-/** How much two boxes of one frame overlap: one of {@link boxIou}, {@link boxGiou}, {@link boxDiou}, {@link boxCiou}. */
+/**
+ * How much two boxes of one frame overlap: one of {@link boxIou}, {@link boxGiou}, {@link boxDiou}, {@link boxCiou}.
+ */
 export type BoxOverlap = <Kind extends FrameKind>(a: Box<Kind>, b: Box<Kind>) => number;
 
 /** The epsilon that torchvision adds to the denominators of DIoU and CIoU. */
@@ -54,7 +56,10 @@ export function boxCiou<Kind extends FrameKind>(a: Box<Kind>, b: Box<Kind>): num
   return boxDiou(a, b) - alpha * v;
 }
 
-/** The overlap of every row box with every column box: `result[i][j]` is `overlap(rows[i], columns[j])`, IoU by default. */
+/**
+ * The overlap of every row box with every column box: `result[i][j]` is `overlap(rows[i], columns[j])`, IoU by
+ * default.
+ */
 export function overlapMatrix<Kind extends FrameKind>(
   rows: readonly Box<Kind>[],
   columns: readonly Box<Kind>[],
@@ -69,7 +74,10 @@ function intersectionArea(a: Box<FrameKind>, b: Box<FrameKind>): number {
   return width > 0 && height > 0 ? width * height : 0;
 }
 
-/** The smallest box around all four corners. For upright boxes that is torchvision's; inverted ones cannot leave the value's range. */
+/**
+ * The smallest box around all four corners. For upright boxes that is torchvision's; inverted ones cannot leave the
+ * value's range.
+ */
 function enclosingSize(a: Box<FrameKind>, b: Box<FrameKind>): readonly [width: number, height: number] {
   return [
     Math.max(a[0], a[2], b[0], b[2]) - Math.min(a[0], a[2], b[0], b[2]),

@@ -6,8 +6,8 @@ export interface GroupValue<Value> {
 }
 
 /**
- * Breaks any metric down: rows are grouped by `groupOf` (rows where it is undefined are left out) and `metric` is computed on each
- * group. Groups come in order of first appearance.
+ * Breaks any metric down: rows are grouped by `groupOf` (rows where it is undefined are left out) and `metric` is
+ * computed on each group. Groups come in order of first appearance.
  */
 export function breakDown<Row, Value>(
   rows: readonly Row[],

@@ -1,6 +1,8 @@
 import type { CocoMatches } from "./coco-match.ts";
 
-/** 2^-52, `numpy.spacing(1)`: keeps a precision of nothing over nothing at 0. It makes a perfect single box 1 - 2^-52. */
+/**
+ * 2^-52, `numpy.spacing(1)`: keeps a precision of nothing over nothing at 0. It makes a perfect single box 1 - 2^-52.
+ */
 const spacing = Number.EPSILON;
 
 /** The 101 recall levels 0, 0.01, ..., 1 that precision is read at. */

@@ -37,7 +37,10 @@ export interface CocoAnnotation {
   readonly segmentation?: Segmentation;
 }
 
-/** One detection of a COCO results file. The first of a file decides: with a `bbox`, areas are box areas, without, mask areas. */
+/**
+ * One detection of a COCO results file. The first of a file decides: with a `bbox`, areas are box areas, without,
+ * mask areas.
+ */
 export interface CocoResult {
   readonly image_id: number;
   readonly category_id: number;

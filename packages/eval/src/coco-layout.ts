@@ -13,8 +13,9 @@ export interface CocoLayout {
   /** Detections by category, image, descending score; ties in file order. */
   readonly detections: Int32Array;
   /**
-   * For every position of `detections`, the detection's position by category and descending score; ties by image, then in file
-   * order. Verdicts are kept in this order: matching and accumulation both walk category by category, so both stay in cache.
+   * For every position of `detections`, the detection's position by category and descending score; ties by image,
+   * then in file order. Verdicts are kept in this order: matching and accumulation both walk category by category, so
+   * both stay in cache.
    */
   readonly rankings: Int32Array;
   /** [categories + 1]: where each category starts, in `detections` and in the order of `rankings`. */

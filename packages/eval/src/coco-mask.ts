@@ -8,7 +8,8 @@ import { runsOfSegmentation } from "./rle.ts";
 /**
  * A reader of the mask of any row of a table. A detection that has a box and no mask stands for its box.
  *
- * @throws VlmR1Error `invalid-argument` when the table was made without masks; the reader throws `invalid-data` naming the record.
+ * @throws VlmR1Error `invalid-argument` when the table was made without masks; the reader throws `invalid-data`
+ * naming the record.
  */
 export function maskReader(
   noun: string,

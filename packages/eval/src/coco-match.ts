@@ -19,8 +19,8 @@ export interface MatchSettings {
 export const maxThresholds = 32;
 
 /**
- * The verdicts on all detections, by category and descending score ({@link CocoLayout.rankings}). A detection that is neither right
- * nor ignored is wrong.
+ * The verdicts on all detections, by category and descending score ({@link CocoLayout.rankings}). A detection that is
+ * neither right nor ignored is wrong.
  */
 export interface CocoMatches {
   /** [areas, detections]: bit t says that the detection is right at threshold t. */
@@ -130,24 +130,30 @@ function bucketJudge(
     }
   }
 
-  /** A detection outside the area range is ignored, unless it is matched. */
-  function ignoreOutside(detections: Int32Array, rankings: Int32Array, a: number): void {
-    const [low, high] = areaRanges[a] as AreaRange;
-    for (let d = 0; d < detections.length; d++) {
-      const area = overlap.areas[detections[d] as number] as number;
-      if (area < low || area > high) ignored[a * places.length + (rankings[d] as number)] = 0xffffffff;
-    }
-  }
-
   return (detections, rankings, truths) => {
     const size = detections.length * truths.length;
     if (size > matrix.length) matrix = new Float64Array(2 * size);
     if (size > 0) overlap.fill(detections, truths, matrix);
     for (let a = 0; a < areaRanges.length; a++) {
-      ignoreOutside(detections, rankings, a);
+      const ofRange = ignored.subarray(a * places.length);
+      ignoreOutside(overlap.areas, detections, rankings, areaRanges[a] as AreaRange, ofRange);
       if (size > 0) judgeRange(rankings, truths, a);
     }
   };
+}
+
+/** A detection outside the area range is ignored, unless it is matched. */
+function ignoreOutside(
+  areas: Float64Array,
+  detections: Int32Array,
+  rankings: Int32Array,
+  [low, high]: AreaRange,
+  ignored: Uint32Array,
+): void {
+  for (let d = 0; d < detections.length; d++) {
+    const area = areas[detections[d] as number] as number;
+    if (area < low || area > high) ignored[rankings[d] as number] = 0xffffffff;
+  }
 }
 
 interface TruthColumns {
@@ -174,8 +180,8 @@ function countedFirst(annotations: AnnotationTable, truths: Int32Array, range: A
 }
 
 /**
- * The truth with the greatest overlap of at least `threshold` that is still free, or -1. Among equals the last wins; a truth that
- * counts goes before any ignored one; a crowd is never used up.
+ * The truth with the greatest overlap of at least `threshold` that is still free, or -1. Among equals the last wins;
+ * a truth that counts goes before any ignored one; a crowd is never used up.
  */
 function bestTruth(
   matrix: Float64Array,

@@ -4,7 +4,10 @@
  * COCO's evaluation sorts stably everywhere (numpy's mergesort); these give the same permutations.
  */
 
-/** Reorders `order` so that `keys` (whole numbers in 0..keyCount-1, looked up by element) ascend; ties keep their order. */
+/**
+ * Reorders `order` so that `keys` (whole numbers in 0..keyCount-1, looked up by element) ascend; ties keep their
+ * order.
+ */
 export function stableOrderBy(keys: Int32Array, keyCount: number, order: Int32Array): Int32Array {
   const next = new Int32Array(keyCount + 1);
   for (let i = 0; i < order.length; i++) {

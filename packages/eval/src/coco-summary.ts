@@ -7,7 +7,8 @@ export const areaNames = ["all", "small", "medium", "large"] as const;
 /**
  * COCO's twelve numbers, each 0..1, or -1 where there is no truth to find.
  *
- * AP is averaged over thresholds, recall levels and categories; AR is the mean over thresholds and categories of the greatest recall.
+ * AP is averaged over thresholds, recall levels and categories; AR is the mean over thresholds and categories of the
+ * greatest recall.
  */
 export interface CocoSummary {
   /** AP over all thresholds, with at most 100 detections (-1 when 100 is not one of `maxDets`, as in pycocotools). */

@@ -18,11 +18,14 @@ export interface CocoOptions {
   readonly useCats?: boolean;
   /** IoU thresholds. Default 0.5, 0.55, ..., 0.95. */
   readonly iouThresholds?: readonly number[];
-  /** Bounds (inclusive) on the area of objects, in square pixels. Default COCO's: small below 32^2, large above 96^2. */
+  /**
+   * Bounds (inclusive) on the area of objects, in square pixels. Default COCO's: small below 32^2, large above 96^2.
+   */
   readonly areaRanges?: Readonly<Record<(typeof areaNames)[number], AreaRange>>;
   /**
-   * What a match with the annotation of id 0 is worth. pycocotools stores matches by id and takes 0 for "no match", so that such a
-   * detection is wrong ("unmatched", the default: the numbers that everybody publishes); "matched" counts it as right.
+   * What a match with the annotation of id 0 is worth. pycocotools stores matches by id and takes 0 for "no match",
+   * so that such a detection is wrong ("unmatched", the default: the numbers that everybody publishes); "matched"
+   * counts it as right.
    */
   readonly zeroId?: "unmatched" | "matched";
 }
@@ -30,7 +33,10 @@ export interface CocoOptions {
 /** The outcome of a COCO evaluation. */
 export interface CocoEvaluation {
   readonly summary: CocoSummary;
-  /** The twelve numbers in pycocotools' order: AP, AP50, AP75, AP small, medium, large, AR at 1, 10, 100, AR small, medium, large. */
+  /**
+   * The twelve numbers in pycocotools' order: AP, AP50, AP75, AP small, medium, large, AR at 1, 10, 100, AR small,
+   * medium, large.
+   */
   readonly stats: readonly number[];
   /** The same for each category, by ascending id; empty with `useCats: false`. */
   readonly categories: readonly CocoCategoryResult[];
@@ -70,7 +76,8 @@ const defaultAreaRanges: Readonly<Record<(typeof areaNames)[number], AreaRange>>
  * Takes parsed JSON or tables read from files by `readCocoAnnotations` and `readCocoResults`.
  * Definition: cocoapi `cocoeval.py` and https://cocodataset.org/#detection-eval.
  *
- * @throws VlmR1Error `invalid-data` for malformed records (naming source, record, field and value), `invalid-argument` for options.
+ * @throws VlmR1Error `invalid-data` for malformed records (naming source, record, field and value),
+ * `invalid-argument` for options.
  */
 export function evaluateCoco(
   input: {

@@ -73,13 +73,13 @@ export interface EvaluationReport {
 }
 
 /**
- * Runs a model over a dataset and scores what it writes: each metric's mean with a bootstrap interval (95 % by default), for the whole set
- * and per group.
+ * Runs a model over a dataset and scores what it writes: each metric's mean with a bootstrap interval (95 % by
+ * default), for the whole set and per group.
  *
  * The same model, dataset, options and `rng` seed give the same report.
  *
- * @throws VlmR1Error `invalid-argument` for options or a model that breaks its contract, `reward-failed` naming metric and sample when a
- * metric throws or is not finite, `aborted` when the signal fires.
+ * @throws VlmR1Error `invalid-argument` for options or a model that breaks its contract, `reward-failed` naming
+ * metric and sample when a metric throws or is not finite, `aborted` when the signal fires.
  */
 export async function evaluate<Target>(options: EvaluateOptions<Target>): Promise<EvaluationReport> {
   const { dataset, rng, batchSize = 8, level = 0.95, resamples = 1000 } = options;

@@ -26,10 +26,10 @@ export interface GreedyScores {
 /**
  * Greedy precision and recall at an IoU threshold (0.5): detection scores for models that give no confidences.
  *
- * **The definition is ours**: VLM-R1 (2025, table 3) reports GP and GR without a formula or code. Per image and label, pairs with
- * IoU >= threshold are matched one to one from the greatest IoU down (ties: earlier prediction, then earlier truth). GP is matches over
- * predictions and GR matches over truths, summed over the set. A count over zero is 1 when there was nothing to find and nothing was
- * found, else 0.
+ * **The definition is ours**: VLM-R1 (2025, table 3) reports GP and GR without a formula or code. Per image and
+ * label, pairs with IoU >= threshold are matched one to one from the greatest IoU down (ties: earlier prediction,
+ * then earlier truth). GP is matches over predictions and GR matches over truths, summed over the set. A count over
+ * zero is 1 when there was nothing to find and nothing was found, else 0.
  */
 export function greedyPrecisionRecall<Kind extends FrameKind>(
   images: readonly DetectionPair<Kind>[],

@@ -1,7 +1,10 @@
 import { boxCenter, VlmR1Error, type Box, type FrameKind } from "@vlmr1/core";
 import { boxIou } from "./box-overlap.ts";
 
-/** One referring expression: the box that the model gave (undefined when none could be read) and the true one, in one frame. */
+/**
+ * One referring expression: the box that the model gave (undefined when none could be read) and the true one, in one
+ * frame.
+ */
 export interface GroundingPair<Kind extends FrameKind = "pixels"> {
   readonly prediction: Box<Kind> | undefined;
   readonly target: Box<Kind>;
@@ -9,7 +12,10 @@ export interface GroundingPair<Kind extends FrameKind = "pixels"> {
 
 /** How {@link accuracyAt} counts. */
 export interface AccuracyOptions {
-  /** true: IoU > threshold, as VLM-R1 counts. false (default): IoU >= threshold, as RefCOCO, Qwen-VL and lmms-eval count. */
+  /**
+   * true: IoU > threshold, as VLM-R1 counts. false (default): IoU >= threshold, as RefCOCO, Qwen-VL and lmms-eval
+   * count.
+   */
   readonly strict?: boolean;
 }
 
@@ -23,7 +29,8 @@ export interface GroundingScores {
 }
 
 /**
- * Acc@t: the share of expressions, 0..1, whose predicted box has IoU >= t (`strict`: > t) with the true one; no box counts as wrong.
+ * Acc@t: the share of expressions, 0..1, whose predicted box has IoU >= t (`strict`: > t) with the true one; no box
+ * counts as wrong.
  *
  * @throws VlmR1Error `invalid-argument` for no pairs at all.
  */
@@ -40,7 +47,10 @@ export function meanIou<Kind extends FrameKind>(pairs: readonly GroundingPair<Ki
   return mean(pairs.map(pairIou));
 }
 
-/** The share of expressions, 0..1, whose predicted box has its centre inside the true box, edges included (lmms-eval `Center_ACC`). */
+/**
+ * The share of expressions, 0..1, whose predicted box has its centre inside the true box, edges included (lmms-eval
+ * `Center_ACC`).
+ */
 export function centerAccuracy<Kind extends FrameKind>(pairs: readonly GroundingPair<Kind>[]): number {
   return share(pairs, ({ prediction, target }) => {
     if (!prediction) return false;

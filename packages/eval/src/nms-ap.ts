@@ -12,11 +12,13 @@ export interface NmsApEvaluation extends CocoEvaluation {
 }
 
 /**
- * OVDEval's NMS-AP: COCO AP after all but the surest of the predictions on one true box, whatever their labels, are dropped.
+ * OVDEval's NMS-AP: COCO AP after all but the surest of the predictions on one true box, whatever their labels, are
+ * dropped.
  *
- * It stops a model from gaining AP by giving one box every label. For each true box of an image, the predictions of any label with
- * IoU > `nmsThreshold` (0.5) compete; the highest score stays (of equal scores the last, as numpy's reversed argsort has it), the
- * others go unless they win elsewhere. Yao et al. 2023, *How to Evaluate the Generalization of Detection?*; OVDEval `eval.py`.
+ * It stops a model from gaining AP by giving one box every label. For each true box of an image, the predictions of
+ * any label with IoU > `nmsThreshold` (0.5) compete; the highest score stays (of equal scores the last, as numpy's
+ * reversed argsort has it), the others go unless they win elsewhere. Yao et al. 2023, *How to Evaluate the
+ * Generalization of Detection?*; OVDEval `eval.py`.
  *
  * @throws VlmR1Error as {@link evaluateCoco} does.
  */

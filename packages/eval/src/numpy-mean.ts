@@ -1,6 +1,6 @@
 /**
- * The mean as numpy computes it: pairwise summation in blocks of 128 with eight running sums, so that a mean of equal numbers is
- * equal to the last bit.
+ * The mean as numpy computes it: pairwise summation in blocks of 128 with eight running sums, so that a mean of equal
+ * numbers is equal to the last bit.
  */
 export function numpyMean(values: Float64Array): number {
   return pairwiseSum(values, 0, values.length) / values.length;

@@ -1,6 +1,8 @@
 import { VlmR1Error } from "@vlmr1/core";
 
-/** One question: the final answer that was read from the completion (undefined when there was none) and the true one. */
+/**
+ * One question: the final answer that was read from the completion (undefined when there was none) and the true one.
+ */
 export interface ReasoningPair {
   readonly answer: string | undefined;
   readonly truth: string;
@@ -19,7 +21,8 @@ export interface ReasoningScores {
 /**
  * Reasoning accuracy: the share of questions whose final answer is right.
  *
- * `isCorrect` decides what right means, {@link sameAnswer} by default; pass a rule of `@vlmr1/rewards` for mathematics or choices.
+ * `isCorrect` decides what right means, {@link sameAnswer} by default; pass a rule of `@vlmr1/rewards` for
+ * mathematics or choices.
  *
  * @throws VlmR1Error `invalid-argument` for no questions at all.
  */

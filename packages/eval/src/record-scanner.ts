@@ -43,9 +43,10 @@ const isStructural = new Uint8Array(256);
 for (const byte of [quote, comma, openBracket, closeBracket, openBrace, closeBrace]) isStructural[byte] = 1;
 
 /**
- * Splits a JSON text of any size into records: the elements of the arrays that are the named `members` of the top object, or of the
- * top array itself (`[""]`). Brackets and strings are followed by hand and records parsed by `JSON.parse` in batches, so that memory
- * stays at a few times the size of a piece. Members that are not named are passed over unread.
+ * Splits a JSON text of any size into records: the elements of the arrays that are the named `members` of the top
+ * object, or of the top array itself (`[""]`). Brackets and strings are followed by hand and records parsed by
+ * `JSON.parse` in batches, so that memory stays at a few times the size of a piece. Members that are not named are
+ * passed over unread.
  *
  * @throws VlmR1Error `invalid-data` (its methods do) naming `source` and the record.
  */

@@ -14,7 +14,10 @@ export interface ResultTable {
   /** [length, 4]: x, y, width, height; NaN where a detection has no box. */
   readonly boxes: Float64Array;
   readonly scores: Float64Array;
-  /** Whether the first detection has no box: then areas (and the boxes that are missing) come from the masks, as in pycocotools. */
+  /**
+   * Whether the first detection has no box: then areas (and the boxes that are missing) come from the masks, as in
+   * pycocotools.
+   */
   readonly fromMasks: boolean;
   /** Masks as the file gives them; undefined when the table was made without. */
   readonly segmentations: readonly unknown[] | undefined;

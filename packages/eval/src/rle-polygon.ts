@@ -8,7 +8,8 @@ const maxBoundaryPoints = 2 ** 26;
 /**
  * The mask of one polygon [x0, y0, x1, y1, …] in pixels, closed by itself.
  *
- * A literal port of `rleFrPoly` of cocoapi's maskApi.c: which pixels of the edge belong to the mask is defined by that code alone.
+ * A literal port of `rleFrPoly` of cocoapi's maskApi.c: which pixels of the edge belong to the mask is defined by
+ * that code alone.
  *
  * @throws VlmR1Error `limit` when the outline is longer than 2^26 fifths of a pixel.
  */
@@ -58,7 +59,10 @@ function edgeLength(x: Float64Array, y: Float64Array, j: number): number {
   return Math.max(dx, dy);
 }
 
-/** Draws edge j from its start to its end. The slope is always taken upwards, so that both directions give the same points. */
+/**
+ * Draws edge j from its start to its end. The slope is always taken upwards, so that both directions give the same
+ * points.
+ */
 function drawEdge(
   x: Float64Array,
   y: Float64Array,
@@ -87,7 +91,10 @@ function drawEdge(
   return first + length + 1;
 }
 
-/** Where the outline crosses the middle of a pixel column: positions x * height + y, sorted, with the image's end as the last. */
+/**
+ * Where the outline crosses the middle of a pixel column: positions x * height + y, sorted, with the image's end as
+ * the last.
+ */
 function columnCrossings(u: Int32Array, v: Int32Array, height: number, width: number): Uint32Array {
   const positions = new Uint32Array(u.length + 1);
   let count = 0;

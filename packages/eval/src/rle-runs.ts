@@ -106,7 +106,8 @@ export function mergeRuns(a: Runs, b: Runs, intersect: boolean): Runs {
 }
 
 /**
- * Intersection over union of two masks; with `crowd`, over the area of the first (a detection may cover any part of a crowd).
+ * Intersection over union of two masks; with `crowd`, over the area of the first (a detection may cover any part of a
+ * crowd).
  *
  * 0 when they do not touch, and -1 when their sizes differ, as `rleIou` of maskApi.c has it.
  */

@@ -6,7 +6,8 @@ const moreFollow = 0x20;
 const negative = 0x10;
 
 /**
- * COCO's compressed counts: like LEB128 with six bits a character; from the fourth run on, the difference to the run two before.
+ * COCO's compressed counts: like LEB128 with six bits a character; from the fourth run on, the difference to the run
+ * two before.
  *
  * Byte-equal with `rleToString` of cocoapi's maskApi.c.
  */
@@ -30,7 +31,8 @@ export function countsToString(counts: ArrayLike<number>): string {
 /**
  * The run lengths of COCO's compressed counts, `rleFrString` of maskApi.c.
  *
- * @throws VlmR1Error `invalid-data` for a character outside 48..111, a string that stops inside a number, or a negative run.
+ * @throws VlmR1Error `invalid-data` for a character outside 48..111, a string that stops inside a number, or a
+ * negative run.
  */
 export function countsFromString(text: string): Uint32Array {
   const counts = new Uint32Array(text.length);

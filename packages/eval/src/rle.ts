@@ -52,7 +52,8 @@ export function rleToXywh(rle: Rle): [x: number, y: number, width: number, heigh
 /**
  * The union, or with `intersect` the intersection, of masks of one size.
  *
- * @throws VlmR1Error `invalid-argument` for no masks or different sizes (pycocotools returns a mask of size 0 x 0 for both).
+ * @throws VlmR1Error `invalid-argument` for no masks or different sizes (pycocotools returns a mask of size 0 x 0 for
+ * both).
  */
 export function mergeRles(rles: readonly Rle[], { intersect = false } = {}): CompressedRle {
   return compress(mergeAll(rles.map(runsOfRle), intersect));
@@ -61,7 +62,8 @@ export function mergeRles(rles: readonly Rle[], { intersect = false } = {}): Com
 /**
  * Intersection over union of every detection (rows) with every truth (columns).
  *
- * Where `crowd[j]` is set, the area of the detection takes the place of the union. -1 where sizes differ, as in pycocotools.
+ * Where `crowd[j]` is set, the area of the detection takes the place of the union. -1 where sizes differ, as in
+ * pycocotools.
  */
 export function rleIou(
   detections: readonly Rle[],
