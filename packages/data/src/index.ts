@@ -38,6 +38,7 @@ export {
 export { vlmR1Jsonl, type VlmR1File, type VlmR1Options, type VlmR1Row } from "./loaders/vlm-r1-jsonl.ts";
 export type { ProblemRow } from "./loaders/vlm-r1-problems.ts";
 export { vlmR1Yaml, type VlmR1YamlOptions } from "./loaders/vlm-r1-yaml.ts";
+export { preview, type Preview, type PreviewOptions } from "./preview/preview.ts";
 export {
   detectionQuestion,
   detectionQuestionInTags,
@@ -59,7 +60,7 @@ export type { Ground } from "./scenes/ground.ts";
 export { defaultColors, defaultIcons, fluentEmoji, type SceneColor, type SceneIcon } from "./scenes/icons.ts";
 export type { DrawingStyle } from "./scenes/paint.ts";
 export type { SceneTargets, SceneTask } from "./scenes/question.ts";
-export { sceneSplits, type SceneSplit } from "./scenes/scene-splits.ts";
+export { nanoRecipe, sceneSplits, type SceneSplit } from "./scenes/scene-splits.ts";
 export type { Scene, SceneObject } from "./scenes/scene.ts";
 export {
   writeScenes,

@@ -1,4 +1,5 @@
 import { convertBox, pixels, type Box, type Frame } from "@vlmr1/core";
+import { roundHalfEven } from "../round-half-even.ts";
 import { referent, type Expression } from "./expression.ts";
 import { centerX, centerY, type Scene, type SceneObject } from "./scene.ts";
 
@@ -50,11 +51,4 @@ function boxText(box: Box, scene: Scene, frame: Frame): string {
   const converted = convertBox(box, pixels(scene), frame);
   const numbers = converted.map((value) => (frame.kind === "unit" ? value.toFixed(3) : roundHalfEven(value)));
   return `[${numbers.join(", ")}]`;
-}
-
-/** Python's `round`: the reference processors write 62.5 as 62. */
-function roundHalfEven(value: number): number {
-  const floor = Math.floor(value);
-  if (value - floor !== 0.5) return Math.round(value);
-  return floor % 2 === 0 ? floor : floor + 1;
 }

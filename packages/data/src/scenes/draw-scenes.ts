@@ -42,6 +42,8 @@ export interface SceneOptions<Task extends SceneTask = "referring"> {
   readonly ground?: Ground;
   /** Default `filled`. */
   readonly style?: DrawingStyle;
+  /** How far the ground's colour has to be from every object's, as a distance in RGB. Default 70; 0 lets objects vanish. */
+  readonly contrast?: number;
   /** Refuses questions with a word that could be left out; false keeps them, as the nano recipe does. Default true. */
   readonly everyWordNeeded?: boolean;
   /** Makes a prompt of a question. Default: the question itself. */
@@ -57,6 +59,8 @@ const recipeSizes = [
   [13 / 64, 16 / 64],
   [21 / 64, 26 / 64],
 ] as const;
+
+const defaultContrast = 70;
 
 /** Attempts before a combination of options counts as impossible. */
 const maxAttempts = 5000;
@@ -115,16 +119,15 @@ function drawSample<Task extends SceneTask>(
     colors: layout.colors.map(({ name }) => name),
     frame: answerFrame(size),
   };
+  const { ground = "smooth", style = "filled", contrast = defaultContrast } = options;
+  const paint = { ground, style, contrast };
   for (let attempt = 0; attempt < maxAttempts; attempt++) {
     const objects = drawLayout(layout, rng);
     if (!objects) continue;
     const question = drawQuestion(task, sceneOf(size, objects), rules, rng);
     if (!question) continue;
-    const image = paintScene(size, objects, {
-      ground: options.ground ?? "smooth",
-      style: options.style ?? "filled",
-      rng,
-    });
+    const image = paintScene(size, objects, paint, rng);
+    if (!image) continue;
     return sampleOf(
       `${options.name ?? "scene"}/${index}`,
       image,

@@ -23,24 +23,26 @@ export function paintGround({ width, height }: ImageSize, ground: Ground, rng: R
   const from = randomColor(rng);
   const to = ground === "plain" ? from : randomColor(rng);
   const direction = rng.uniform() * Math.PI * 2;
-  const [dx, dy] = [Math.cos(direction) / width, Math.sin(direction) / height];
+  const dx = Math.cos(direction) / width;
+  const dy = Math.sin(direction) / height;
   const clouds = ground === "plain" || ground === "gradient" ? undefined : randomClouds(rng);
-  const grain = ground === "noisy" || ground === "striped";
+  const grain = ground === "noisy" || ground === "striped" ? noiseContrast : 0;
+  const light = new Float64Array(width); // of one row
   for (let y = 0, i = 0; y < height; y++) {
+    if (clouds) cloudRow(clouds, y / height, light);
     for (let x = 0; x < width; x++, i += 3) {
       const mix = Math.min(1, Math.max(0, 0.5 + (x - width / 2) * dx + (y - height / 2) * dy));
-      let light = clouds ? cloudAt(clouds, x / width, y / height) * cloudContrast : 0;
-      if (grain) light += (rng.uniform() - 0.5) * noiseContrast;
-      for (let c = 0; c < 3; c++) {
-        pixels[i + c] = (from[c] as number) * (1 - mix) + (to[c] as number) * mix + light;
-      }
+      const more = (light[x] as number) + (grain > 0 ? (rng.uniform() - 0.5) * grain : 0);
+      pixels[i] = from[0] + (to[0] - from[0]) * mix + more;
+      pixels[i + 1] = from[1] + (to[1] - from[1]) * mix + more;
+      pixels[i + 2] = from[2] + (to[2] - from[2]) * mix + more;
     }
   }
   if (ground === "striped") paintStripes(pixels, width, rng);
   return pixels;
 }
 
-function randomColor(rng: Rng): readonly number[] {
+function randomColor(rng: Rng): readonly [red: number, green: number, blue: number] {
   return [30 + rng.integer(200), 30 + rng.integer(200), 30 + rng.integer(200)];
 }
 
@@ -49,17 +51,21 @@ function randomClouds(rng: Rng): Float64Array {
   return Float64Array.from({ length: knotColumns * knotRows }, () => rng.uniform() - 0.5);
 }
 
-/** Bilinear value noise at (u, v), each in 0..1. */
-function cloudAt(clouds: Float64Array, u: number, v: number): number {
-  const x = u * (knotColumns - 1);
+/** The clouds' light along the row at height `v`, 0..1: bilinear value noise. */
+function cloudRow(clouds: Float64Array, v: number, light: Float64Array): void {
   const y = v * (knotRows - 1);
-  const column = Math.min(knotColumns - 2, Math.trunc(x));
   const row = Math.min(knotRows - 2, Math.trunc(y));
-  const i = row * knotColumns + column;
-  const [fx, fy] = [x - column, y - row];
-  const upper = (clouds[i] as number) * (1 - fx) + (clouds[i + 1] as number) * fx;
-  const lower = (clouds[i + knotColumns] as number) * (1 - fx) + (clouds[i + knotColumns + 1] as number) * fx;
-  return upper * (1 - fy) + lower * fy;
+  const knots = Array.from({ length: knotColumns }, (_, column) => {
+    const upper = clouds[row * knotColumns + column] as number;
+    const lower = clouds[(row + 1) * knotColumns + column] as number;
+    return cloudContrast * (upper + (lower - upper) * (y - row));
+  });
+  for (let x = 0; x < light.length; x++) {
+    const u = (x / light.length) * (knotColumns - 1);
+    const column = Math.min(knotColumns - 2, Math.trunc(u));
+    const left = knots[column] as number;
+    light[x] = left + ((knots[column + 1] as number) - left) * (u - column);
+  }
 }
 
 function paintStripes(pixels: Uint8ClampedArray, width: number, rng: Rng): void {

@@ -33,3 +33,9 @@ export const sceneSplits = {
   "two-hop": { kinds: { "two-hop": 1 } },
   "striped-ground": { ground: "striped" },
 } as const satisfies Readonly<Record<string, SceneSplit>>;
+
+/**
+ * What reproduces the distribution of the experiments behind the built-in `nano` model: words that could be left out are kept, and an
+ * object may hardly differ from its ground. Everything else of it is the default.
+ */
+export const nanoRecipe = { everyWordNeeded: false, contrast: 0 } as const satisfies Partial<SceneOptions>;

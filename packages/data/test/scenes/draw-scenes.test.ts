@@ -13,6 +13,7 @@ import {
   defaultIcons,
   drawScenes,
   fluentEmoji,
+  nanoRecipe,
   sceneSplits,
   type ExpressionKind,
   type SceneObject,
@@ -139,6 +140,20 @@ describe("drawScenes", () => {
     );
     expect(plain).toBeLessThan(gradient!);
     expect(gradient).toBeLessThan(noisy!);
+  });
+
+  test("every object shows on its ground, unless the recipe's own scenes are asked for", async () => {
+    const contrasts = async (options: Partial<SceneOptions>): Promise<number[]> =>
+      (await first(referring({ ground: "plain", ...options }), 150)).flatMap(({ images, target }) => {
+        const { objects } = target.scene;
+        const ground = backgroundOf(images[0]!, objects);
+        return objects.map(({ color }) =>
+          distance(defaultColors.find(({ name }) => name === color)!.rgb, ground),
+        );
+      });
+    // Colours are jittered by up to 15 in each channel, which moves them by up to 26.
+    expect(Math.min(...(await contrasts({})))).toBeGreaterThan(70 - 26);
+    expect(Math.min(...(await contrasts(nanoRecipe)))).toBeLessThan(70 - 26);
   });
 
   test("refuses impossible options and indices with the value it found", async () => {
@@ -347,6 +362,10 @@ function differences(image: RgbImage, box: Box, ground: readonly number[]): numb
     }
   }
   return result;
+}
+
+function distance(a: readonly number[], b: readonly number[]): number {
+  return Math.hypot(...a.map((value, i) => value - b[i]!));
 }
 
 function isApart(a: Box, b: Box): boolean {

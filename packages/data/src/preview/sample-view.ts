@@ -1,0 +1,187 @@
+import {
+  boxArea,
+  convertBox,
+  isBox,
+  pixels,
+  type Box,
+  type Frame,
+  type FrameOf,
+  type RgbImage,
+  type Sample,
+} from "@vlmr1/core";
+import sharp from "sharp";
+import { roundHalfEven } from "../round-half-even.ts";
+import { boxesInText } from "./answer-boxes.ts";
+
+/** A box to draw: the truth, a box of the sample's answer, or another object of the picture. */
+export interface DrawnBox {
+  readonly role: "target" | "answer" | "other";
+  readonly box: Box;
+  /** What it is called, and where it is in the numbers of the model's frame. */
+  readonly label: string;
+}
+
+/** A picture with everything that is drawn on it. */
+export interface PictureView {
+  /** `data:` address of the picture, enlarged or reduced to the size of the view. */
+  readonly source: string;
+  readonly width: number;
+  readonly height: number;
+  /** Pixels of the view per pixel of the image. */
+  readonly scale: number;
+  readonly frame: Frame;
+  readonly boxes: readonly DrawnBox[];
+}
+
+/** A sample ready to be shown. */
+export interface SampleView {
+  readonly id: string;
+  readonly group: string | undefined;
+  readonly prompt: string;
+  readonly answer: string | undefined;
+  /** The truth in a line of JSON, without the boxes that are drawn. */
+  readonly truth: string;
+  readonly pictures: readonly PictureView[];
+  /** What looks wrong: a box outside its image, an answer that misses the target in the frame that was named. */
+  readonly warnings: readonly string[];
+}
+
+/** Prepares a sample to be shown in pictures of at most `side` pixels. */
+export async function viewSample(sample: Sample, frameOf: FrameOf, side: number): Promise<SampleView> {
+  const [first] = sample.images;
+  const frame = first && frameOf(first);
+  const targets = targetBoxes(sample.target);
+  const boxes = first && frame ? drawnBoxes(sample, targets, first, frame) : [];
+  const pictures = sample.images.map(async (image, i) =>
+    viewPicture(image, frameOf(image), i === 0 ? boxes : [], side),
+  );
+  return {
+    id: sample.id,
+    group: sample.group,
+    prompt: sample.prompt,
+    answer: sample.answer,
+    truth: truthText(sample.target),
+    pictures: await Promise.all(pictures),
+    warnings: first ? warningsOf(first, boxes) : [],
+  };
+}
+
+interface NamedBox {
+  readonly box: Box;
+  readonly name: string;
+  readonly role: "target" | "other";
+}
+
+/** The boxes in a target of any shape: `box`, `objects`, and the scene of a drawn sample. */
+function targetBoxes(target: unknown): NamedBox[] {
+  const { box, objects, scene } = fields(target);
+  const asked: NamedBox[] = [...(isBox(box) ? [{ box, name: "" }] : []), ...namedBoxes(objects)].map(
+    (named) => ({
+      ...named,
+      role: "target",
+    }),
+  );
+  const others = namedBoxes(fields(scene)["objects"]).filter(
+    (other) => !asked.some((named) => named.box.every((value, i) => value === other.box[i])),
+  );
+  return [...asked, ...others.map((named) => ({ ...named, role: "other" as const }))];
+}
+
+function namedBoxes(objects: unknown): { box: Box; name: string }[] {
+  if (!Array.isArray(objects)) return [];
+  return objects.flatMap((object) => {
+    const { box, label, color, name } = fields(object);
+    const words = [label, color, name].filter((word) => typeof word === "string");
+    return isBox(box) ? [{ box, name: words.join(" ") }] : [];
+  });
+}
+
+/** With more targets than this their numbers would cover the picture; they are still in the answer. */
+const mostNumbers = 3;
+
+function drawnBoxes(sample: Sample, targets: readonly NamedBox[], image: RgbImage, frame: Frame): DrawnBox[] {
+  const own = pixels(image);
+  const isCrowded = targets.filter(({ role }) => role === "target").length > mostNumbers;
+  const truth = targets.map(({ box, name, role }) => {
+    const numbers = convertBox(box, own, frame).map((value) => formatCoordinate(value, frame));
+    const isNamedOnly = role === "other" || (isCrowded && name !== "");
+    return { role, box, label: isNamedOnly ? name : `${name} [${numbers.join(", ")}]`.trim() };
+  });
+  const answers = boxesInText(sample.answer ?? "").map((numbers) => ({
+    role: "answer" as const,
+    box: convertBox(numbers as Box<never>, frame as Frame<never>, own),
+    label: "",
+  }));
+  return [...truth, ...answers];
+}
+
+/** A coordinate as it is written in its frame: thousandths of the unit, whole numbers elsewhere. */
+export function formatCoordinate(value: number, frame: Frame): string {
+  return frame.kind === "unit" ? String(Math.round(value * 1000) / 1000) : String(roundHalfEven(value));
+}
+
+async function viewPicture(
+  image: RgbImage,
+  frame: Frame,
+  boxes: readonly DrawnBox[],
+  side: number,
+): Promise<PictureView> {
+  const scale = side / Math.max(image.width, image.height);
+  const width = Math.max(1, Math.round(image.width * scale));
+  const height = Math.max(1, Math.round(image.height * scale));
+  const raw = { width: image.width, height: image.height, channels: 3 } as const;
+  // Enlarged pictures keep their pixels visible: they are what the model gets.
+  const resized = sharp(image.data, { raw }).resize(width, height, {
+    kernel: scale > 1 ? "nearest" : "lanczos3",
+    fit: "fill",
+  });
+  const bytes = scale > 1 ? await resized.png().toBuffer() : await resized.jpeg({ quality: 88 }).toBuffer();
+  const source = `data:image/${scale > 1 ? "png" : "jpeg"};base64,${bytes.toString("base64")}`;
+  return { source, width, height, scale, frame, boxes };
+}
+
+function warningsOf(image: RgbImage, boxes: readonly DrawnBox[]): string[] {
+  const warnings: string[] = [];
+  const outside = boxes.filter(
+    ({ box }) => box[0] < -1 || box[1] < -1 || box[2] > image.width + 1 || box[3] > image.height + 1,
+  );
+  if (outside.some(({ role }) => role !== "answer")) warnings.push("The target leaves the image.");
+  if (outside.some(({ role }) => role === "answer")) {
+    warnings.push("The answer leaves the image when read in this frame: is it written in another?");
+  }
+  const targets = boxes.filter(({ role }) => role === "target");
+  const missed = boxes.filter(
+    ({ role, box }) =>
+      role === "answer" && !targets.some((target) => intersectionOverUnion(box, target.box) >= 0.5),
+  );
+  if (targets.length > 0 && missed.length > 0 && warnings.length === 0) {
+    warnings.push("The answer misses the target when read in this frame: is it written in another?");
+  }
+  return warnings;
+}
+
+function intersectionOverUnion(a: Box, b: Box): number {
+  const shared = boxArea([
+    Math.max(a[0], b[0]),
+    Math.max(a[1], b[1]),
+    Math.min(a[2], b[2]),
+    Math.min(a[3], b[3]),
+  ]);
+  const union = boxArea(a) + boxArea(b) - shared;
+  return union > 0 ? shared / union : 0;
+}
+
+const longestTruth = 400;
+
+function truthText(target: unknown): string {
+  const shown = Object.entries(fields(target)).filter(
+    ([name]) => !["box", "objects", "scene", "segmentation"].includes(name),
+  );
+  if (shown.length === 0) return "";
+  const text = JSON.stringify(Object.fromEntries(shown)) ?? "";
+  return text.length > longestTruth ? `${text.slice(0, longestTruth)}…` : text;
+}
+
+function fields(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}
