@@ -9,6 +9,7 @@ import type { TableFile, TableRow } from "./table.ts";
 /** Decoded row groups are kept up to this size, so that neighbouring rows cost one decoding. */
 const LARGEST_CACHE = 1 << 28;
 const LARGEST_GROUP = 2 ** 31;
+const DEEPEST = 50;
 
 /** A run of rows that parquet stores, compresses and decodes together. */
 interface RowGroup {
@@ -68,12 +69,11 @@ async function openBuffer(path: string): Promise<AsyncBuffer> {
     const handle = await open(path, "r");
     try {
       const { size } = await handle.stat();
-      const slice = async (start: number, end = size): Promise<ArrayBuffer> => {
-        const first = start < 0 ? Math.max(0, size + start) : start;
-        if (!(first <= end && end <= size))
-          throw new RangeError(`bytes ${first} to ${end} of ${size} are asked for`);
-        const bytes = await readRange(path, first, end);
-        return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
+      const slice = (start: number, end = size): Promise<ArrayBuffer> => {
+        const bytes = readSlice(path, start < 0 ? Math.max(0, size + start) : start, end, size);
+        // hyparquet asks for all columns at once; when one fails it waits for no other, and their errors must not end the process.
+        bytes.catch(() => undefined);
+        return bytes;
       };
       return { byteLength: size, slice };
     } finally {
@@ -82,6 +82,13 @@ async function openBuffer(path: string): Promise<AsyncBuffer> {
   } catch (cause) {
     throw unreadable(path, cause);
   }
+}
+
+async function readSlice(path: string, start: number, end: number, size: number): Promise<ArrayBuffer> {
+  if (!(start <= end && end <= size))
+    throw new RangeError(`bytes ${start} to ${end} of ${size} are asked for`);
+  const bytes = await readRange(path, start, end);
+  return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
 }
 
 async function decoding<T>(path: string, decode: () => Promise<T>): Promise<T> {
@@ -104,14 +111,18 @@ function checkMetadata(
 ): { groups: RowGroup[]; columns: string[] } {
   const wrong = (problem: string): VlmR1Error =>
     invalidData({ file: path, problem: `this is no readable parquet file: ${problem}` });
+  const { leaves, columns } = schemaPaths(metadata, wrong);
   const groups: RowGroup[] = [];
   let start = 0;
   for (const [index, group] of metadata.row_groups.entries()) {
     const rows = Number(group.num_rows);
     const chunks = group.columns.map(({ meta_data: chunk }) => chunk);
     let size = 0;
-    for (const chunk of chunks) {
-      if (chunk === undefined) throw wrong(`row group ${index} has a column without metadata`);
+    if (chunks.length !== leaves.length)
+      throw wrong(`row group ${index} has ${chunks.length} columns instead of ${leaves.length}`);
+    for (const [leaf, chunk] of chunks.entries()) {
+      if (chunk === undefined || chunk.path_in_schema.join(".") !== leaves[leaf])
+        throw wrong(`row group ${index} lacks the column ${leaves[leaf]}`);
       const compressed = Number(chunk.total_compressed_size);
       const first = Number(chunk.dictionary_page_offset ?? chunk.data_page_offset);
       if (!(first >= 0 && compressed >= 0 && first + compressed <= fileSize))
@@ -130,22 +141,32 @@ function checkMetadata(
   }
   if (start !== Number(metadata.num_rows))
     throw wrong(`it claims ${metadata.num_rows} rows, and its row groups have ${start}`);
-  return { groups, columns: topLevelColumns(metadata, wrong) };
+  return { groups, columns };
 }
 
-function topLevelColumns({ schema }: FileMetaData, wrong: (problem: string) => VlmR1Error): string[] {
+/** The names of the top-level columns, and the paths of the leaves, which is what every row group must have in this order. */
+function schemaPaths(
+  { schema }: FileMetaData,
+  wrong: (problem: string) => VlmR1Error,
+): { leaves: string[]; columns: string[] } {
   const columns: string[] = [];
+  const leaves: string[] = [];
   let position = 1; // schema[0] is the root, then the tree in depth-first order
-  const skip = (depth: number): void => {
+  const visit = (parents: readonly string[]): void => {
     const element = schema[position++];
-    if (element === undefined || depth > 100) throw wrong("its schema is damaged");
-    for (let child = 0; child < (element.num_children ?? 0); child++) skip(depth + 1);
+    if (element === undefined || parents.length > DEEPEST) throw wrong("its schema is damaged");
+    const path = [...parents, element.name];
+    const children = element.num_children ?? 0;
+    if (children === 0) leaves.push(path.join("."));
+    for (let child = 0; child < children; child++) visit(path);
   };
   while (position < schema.length) {
     columns.push(schema[position]!.name);
-    skip(0);
+    visit([]);
   }
-  return columns;
+  if (new Set(columns).size < columns.length || columns.length !== schema[0]?.num_children)
+    throw wrong("its schema is damaged");
+  return { leaves, columns };
 }
 
 function groupCache(read: (group: RowGroup) => Promise<TableRow[]>) {

@@ -70,7 +70,7 @@ async function readYaml(path: string): Promise<z.output<typeof File>> {
   });
   let value: unknown;
   try {
-    value = parse(text, { maxAliasCount: 100 });
+    value = parse(text, { maxAliasCount: 100, logLevel: "error" });
   } catch (cause) {
     throw invalidData({
       file: path,
