@@ -1,7 +1,13 @@
 import * as tf from "@tensorflow/tfjs";
 import type { DecoderConfig } from "./family.ts";
 import type { KeyPart, KeyValues } from "./layers/attention.ts";
-import { decoderLayer, type LayerResult, type PassInputs, type TokenShape } from "./layers/decoder.ts";
+import {
+  closingLayer,
+  decoderLayer,
+  type LayerResult,
+  type PassInputs,
+  type TokenShape,
+} from "./layers/decoder.ts";
 import { embed, placeFeatures, spreadFeatures, type FeatureSlots } from "./layers/embedding.ts";
 import { rmsNorm } from "./layers/norm.ts";
 import { child, type Scope } from "./layers/scope.ts";
@@ -30,34 +36,45 @@ export interface TokenInputs extends PassInputs {
   readonly ids: tf.Tensor1D;
 }
 
+/** How a pass differs from the plain one. */
+export interface PassOptions {
+  /** What earlier tokens left, per layer: the shared prompt, the answer so far. */
+  readonly earlier?: readonly (readonly KeyPart[])[] | undefined;
+  readonly images?: PlacedFeatures | undefined;
+  readonly layer?: LayerFunction | undefined;
+  /** Only the hidden state of each sequence's last token is wanted, `[P, D]`: the last layer computes no more. */
+  readonly lastOnly?: boolean;
+}
+
 /** What a pass leaves behind. */
 export interface PassResult {
-  /** Hidden states before the final norm, `[P G T, D]`. */
+  /** Hidden states before the final norm, `[P G T, D]`, or `[P, D]` with `lastOnly`. */
   readonly hidden: tf.Tensor;
   /** Keys and values of every layer, `[P, K G, T, d]`, rotated. */
   readonly keyValues: readonly KeyValues[];
 }
 
 /**
- * Runs the decoder over tokens that may see `earlier` keys (per layer: the shared prompt, the answer so far).
- * The prompt is a pass with group 1 and image features; answers are passes with group G and the prompt's keys.
+ * Runs the decoder over tokens. The prompt is a pass with group 1 and image features; answers are passes with group G that see the
+ * prompt's keys.
  */
 export function decode(
   root: Scope,
   config: DecoderConfig,
   inputs: TokenInputs,
   tokens: TokenShape,
-  earlier?: readonly (readonly KeyPart[])[],
-  images?: PlacedFeatures,
-  layer: LayerFunction = decoderLayer,
+  options: PassOptions = {},
 ): PassResult {
+  const { earlier, images, layer = decoderLayer } = options;
   const scope = child(root, config.prefix);
-  let x: tf.Tensor = embed(child(scope, "embed_tokens"), inputs.ids, config.paddingTokenId); // [P G T, D]
+  const last = options.lastOnly ? config.layers - 1 : config.layers;
+  let x: tf.Tensor = embed(child(scope, "embed_tokens"), inputs.ids); // [P G T, D]
   if (images) x = placeFeatures(x, images.features, images);
   const keyValues: KeyValues[] = [];
   for (let i = 0; i < config.layers; i++) {
-    const result = layer(child(scope, `layers.${i}`), config, x, tokens, inputs, earlier?.[i] ?? []);
-    const extra = images?.deepstack[i];
+    const run = i === last ? closingLayer : layer;
+    const result = run(child(scope, `layers.${i}`), config, x, tokens, inputs, earlier?.[i] ?? []);
+    const extra = i === last ? undefined : images?.deepstack[i]; // the last token of a prompt is never an image
     x = images && extra ? tf.add(result.hidden, spreadFeatures(extra, images)) : result.hidden;
     keyValues.push(result.own);
   }
@@ -72,11 +89,4 @@ export function finalNorm(root: Scope, config: DecoderConfig, hidden: tf.Tensor)
 /** The module whose weight turns hidden states into logits: the embedding when the head is tied. */
 export function headScope(root: Scope, config: DecoderConfig): Scope {
   return config.tiedHead ? child(child(root, config.prefix), "embed_tokens") : child(root, "lm_head");
-}
-
-/** Hidden states of the last token of each sequence, `[sequences, D]`. */
-export function lastHidden(hidden: tf.Tensor, sequences: number, length: number): tf.Tensor {
-  const width = hidden.shape[1] as number;
-  const apart = tf.reshape(hidden, [sequences, length, width]);
-  return tf.reshape(tf.slice(apart, [0, length - 1, 0], [sequences, 1, width]), [sequences, width]);
 }

@@ -5,7 +5,6 @@ import {
   decode,
   finalNorm,
   headScope,
-  lastHidden,
   type LayerFunction,
   type PlacedFeatures,
   type TokenInputs,
@@ -29,7 +28,7 @@ export interface PassConfig {
 }
 
 export interface PromptResult {
-  /** Hidden states of every slot, `[P S, D]`. */
+  /** Hidden states of every slot, `[P S, D]`, or of the last slot of each prompt, `[P, D]`. */
   readonly hidden: tf.Tensor;
   /** Per layer `[P, K, S, d]`. */
   readonly keyValues: readonly KeyValues[];
@@ -39,16 +38,18 @@ function placed(images: FeatureTensors | undefined): PlacedFeatures | undefined 
   return images && { ...images.slots, features: images.features, deepstack: images.deepstack };
 }
 
-/** Runs left-padded prompts, `inputs.ids` int32 `[P S]`. */
+/** Runs left-padded prompts, `inputs.ids` int32 `[P S]`, for all hidden states or (`lastOnly`) for those of the last slot. */
 export function promptPass(
   root: Scope,
   config: PassConfig,
   inputs: TokenInputs,
-  images?: FeatureTensors,
+  images: FeatureTensors | undefined,
+  lastOnly: boolean,
 ): PromptResult {
   const [prompts, , slots] = inputs.rotary.cos.shape as [number, number, number];
   const tokens = { prompts, group: 1, length: slots };
-  return decode(root, config.architecture.decoder, inputs, tokens, undefined, placed(images), config.layer);
+  const options = { images: placed(images), layer: config.layer, lastOnly };
+  return decode(root, config.architecture.decoder, inputs, tokens, options);
 }
 
 /** The scope of a model's parameters, split over several records. */
@@ -72,10 +73,8 @@ export function prefill(
   images?: FeatureTensors,
 ): Prefilled {
   const { decoder } = config.architecture;
-  const [prompts, , slots] = inputs.rotary.cos.shape as [number, number, number];
-  const { hidden, keyValues } = promptPass(root, config, inputs, images);
-  const last = finalNorm(root, decoder, lastHidden(hidden, prompts, slots)); // [P, D]
-  return { logits: logits(headScope(root, decoder), last), keyValues };
+  const { hidden, keyValues } = promptPass(root, config, inputs, images, true);
+  return { logits: logits(headScope(root, decoder), finalNorm(root, decoder, hidden)), keyValues };
 }
 
 /** Inputs of one decoding step: P prompts, G answers each, one token per answer. */
@@ -107,7 +106,7 @@ export function stepPass(
     { ...shared, shared: true },
     { ...(cache[i] as KeyValues), shared: false },
   ]);
-  const { hidden, keyValues } = decode(root, decoder, inputs, { prompts, group, length: 1 }, earlier);
+  const { hidden, keyValues } = decode(root, decoder, inputs, { prompts, group, length: 1 }, { earlier });
   const grown = keyValues.map((own, i) => {
     const old = cache[i] as KeyValues;
     return {
@@ -126,13 +125,12 @@ export interface AnswerTensors extends TokenInputs {
 
 /**
  * Hidden states, normalized, that predict each of T tokens of G answers to each of P prompts: `[P G T, D]`. The prompt is computed
- * once; the state that predicts the first token is its last one.
+ * once (with `lastOnly`); the state that predicts the first token is its last one.
  */
 export function answerPass(
   root: Scope,
   config: PassConfig,
   prompt: PromptResult,
-  slots: number,
   inputs: AnswerTensors,
 ): tf.Tensor {
   const { decoder } = config.architecture;
@@ -141,8 +139,8 @@ export function answerPass(
   const D = decoder.hiddenSize;
   const earlier = prompt.keyValues.map((own) => [{ ...own, shared: true }]);
   const tokens = { prompts: P, group: G, length: T1 };
-  const { hidden } = decode(root, decoder, inputs, tokens, earlier, undefined, config.layer); // [P G (T - 1), D]
-  const last = tf.reshape(lastHidden(prompt.hidden, P, slots), [P, 1, 1, D]);
+  const { hidden } = decode(root, decoder, inputs, tokens, { earlier, layer: config.layer }); // [P G (T - 1), D]
+  const last = tf.reshape(prompt.hidden, [P, 1, 1, D]);
   const first = tf.reshape(tf.tile(last, [1, G, 1, 1]), [P * G, 1, D]);
   const all = tf.concat([first, tf.reshape(hidden, [P * G, T1, D])], 1); // [P G, T, D]
   return finalNorm(root, decoder, tf.reshape(all, [P * G * (T1 + 1), D]));

@@ -63,9 +63,8 @@ export function scoreAnswers(
   const { decoder } = options.architecture;
   const root = modelScope(options, ...records);
   const images = imageFeatures(options, root.tensors, inputs.images);
-  const prompt = promptPass(root, options, inputs.prompt, images);
-  const slots = inputs.prompt.rotary.cos.shape[2] as number;
-  const hidden = answerPass(root, options, prompt, slots, inputs.answer); // [P G T, D]
+  const prompt = promptPass(root, options, inputs.prompt, images, true);
+  const hidden = answerPass(root, options, prompt, inputs.answer); // [P G T, D]
   return targetScores(headScope(root, decoder), hidden, inputs.answer.targets, {
     temperature: inputs.temperature,
     trainable: options.headIsTrained,
