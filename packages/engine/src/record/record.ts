@@ -135,5 +135,13 @@ function explain(error: unknown, name: string): unknown {
     return new VlmR1Error("unsupported", `${name}: kernel ${missing[1]} cannot be recorded.`, {
       cause: error,
     });
+  const flat = /gradient function not found for (\w+)/.exec(error.message);
+  if (flat) {
+    return new VlmR1Error(
+      "unsupported",
+      `${name}: TensorFlow.js has no gradient of ${flat[1]}. Apply stopGradient to its operands if none is wanted.`,
+      { cause: error },
+    );
+  }
   return error;
 }

@@ -1,0 +1,15 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openEngine, type Engine } from "../src/index.ts";
+import { compareRandomGraphs } from "./contract/compare-random-graphs.ts";
+
+const tensorflow = process.env["VLMR1_TENSORFLOW"];
+let engine: Engine;
+beforeAll(async () => {
+  engine = await openEngine({ threads: 1, ...(tensorflow === undefined ? {} : { device: "tensorflow", library: tensorflow }) });
+});
+afterAll(async () => engine.dispose());
+
+// All 10,000 run with `test:soak`.
+test("600 random expressions and their gradients equal TensorFlow.js's cpu backend", async () => {
+  expect(await compareRandomGraphs(engine, 600, 20, 1)).toEqual([]);
+});
