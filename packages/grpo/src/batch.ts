@@ -14,6 +14,22 @@ export function batchTotals(groups: readonly BatchGroup[], maxNewTokens: number)
   return { completions: masks.length, tokens, maxNewTokens };
 }
 
+/**
+ * The groups that an update computes. Constant ones are left out, but for as many as fill the batch up to a quarter, half, three
+ * quarters or all of a micro-batch: a policy compiles a graph for each batch size, and four sizes are better than sixteen.
+ */
+export function groupsToTrain(
+  groups: readonly BatchGroup[],
+  skipConstant: boolean,
+  microBatch: number,
+): BatchGroup[] {
+  if (!skipConstant) return [...groups];
+  const teaching = groups.filter((group) => !group.isConstant).length;
+  const unit = Math.ceil(Math.min(microBatch, groups.length) / 4);
+  let fillers = Math.ceil(teaching / unit) * unit - teaching;
+  return groups.filter((group) => !group.isConstant || fillers-- > 0);
+}
+
 /** Cuts items into `count` runs whose lengths differ by at most one, longer ones first. */
 export function cutEvenly<T>(items: readonly T[], count: number): T[][] {
   const least = Math.floor(items.length / count);

@@ -1,6 +1,6 @@
 import type { CompletionModel, Dataset, Rng, ScoreFunction } from "@vlmr1/core";
 import { groupAdvantages, normalizeThenSum } from "./advantages.ts";
-import { batchTotals, cutByLength, cutEvenly, type BatchGroup } from "./batch.ts";
+import { batchTotals, cutByLength, cutEvenly, groupsToTrain, type BatchGroup } from "./batch.ts";
 import { tokenMask } from "./completion-mask.ts";
 import type { GrpoConfig } from "./config.ts";
 import type { Progress } from "./progress.ts";
@@ -76,12 +76,10 @@ export async function grpoStep<Target>(
 
   // 3. Cut the batch into updates, each update into micro-batches whose gradients add up.
   const shuffled = config.minibatches > 1 ? rng.fork("minibatches").shuffled(batch) : batch;
+  const microBatch = config.promptsPerMicroBatch ?? config.promptsPerStep;
   const minibatches = cutEvenly(shuffled, config.minibatches).map((groups) => ({
     totals: batchTotals(groups, maxNewTokens),
-    microBatches: cutByLength(
-      groups.filter((group) => !(config.skipConstantGroups && group.isConstant)),
-      config.promptsPerMicroBatch ?? config.promptsPerStep,
-    ),
+    microBatches: cutByLength(groupsToTrain(groups, config.skipConstantGroups, microBatch), microBatch),
   }));
 
   // 4. Log-probabilities that the loss compares with, taken before any weight moves. With one update a rollout the policy is its own

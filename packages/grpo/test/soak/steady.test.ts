@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { killAndResume } from "../kill-and-resume.ts";
+import { trainerMilliseconds } from "../trainer-overhead.ts";
 
 test("killed at 200 random instants, a run ends as one that was never stopped", async () => {
   const steps = 600;
@@ -11,3 +12,7 @@ test("killed at 200 random instants, a run ends as one that was never stopped", 
   expect(killed.lines.at(-1)?.done).toBe(whole.lines.at(-1)?.done);
   expect(killed.broken).toEqual([]);
 }, 3_600_000);
+
+test("at the size of nano the trainer's own work is under 3 % of a step of 150 ms", async () => {
+  expect(await trainerMilliseconds(500)).toBeLessThan(0.03 * 150);
+}, 120_000);

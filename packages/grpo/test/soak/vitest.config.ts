@@ -1,0 +1,7 @@
+import { defineConfig } from "vitest/config";
+
+/** The tests that take minutes: `pnpm --filter @vlmr1/data test:soak`. */
+export default defineConfig({
+  ssr: { resolve: { conditions: ["@vlmr1/source", "module", "node", "development|production"] } },
+  test: { include: ["test/soak/**/*.test.ts"], reporters: ["default"] },
+});
