@@ -30,31 +30,37 @@ const highByStep = schedule([
  * surplus boxes free; this follows the paper.
  */
 export function progressivePrecisionReward(options: ProgressiveOptions = {}): RewardFunction<ObjectsTarget> {
-  return (input) => {
-    const found = assignedOverlaps(input, options);
-    if (typeof found === "number") return found;
-    const low = atStep(options.low ?? lowByStep, input.step);
-    const high = atStep(options.high ?? highByStep, input.step);
-    const sum = found.overlaps.reduce((total, iou) => total + (iou < low ? 0 : iou > high ? 1 : iou), 0);
-    return sum / found.written;
-  };
+  return (input) => score(input, options, precisionOf);
 }
 
 /** Share of the true objects whose assigned box reaches IoU `low`, 0..1. Vision-R1, section 3.2, recall reward. */
 export function progressiveRecallReward(options: ProgressiveOptions = {}): RewardFunction<ObjectsTarget> {
-  return (input) => {
-    const found = assignedOverlaps(input, options);
-    if (typeof found === "number") return found;
-    const low = atStep(options.low ?? lowByStep, input.step);
-    return found.overlaps.filter((iou) => iou >= low && iou > 0).length / found.truths;
-  };
+  return (input) => score(input, options, recallOf);
 }
 
 /** Mean of {@link progressivePrecisionReward} and {@link progressiveRecallReward}, 0..1; Vision-R1 adds a format reward as the third. */
 export function progressiveReward(options: ProgressiveOptions = {}): RewardFunction<ObjectsTarget> {
-  const precision = progressivePrecisionReward(options);
-  const recall = progressiveRecallReward(options);
-  return (input) => ((precision(input) as number) + (recall(input) as number)) / 2;
+  return (input) =>
+    score(input, options, (found, low, high) => (precisionOf(found, low, high) + recallOf(found, low)) / 2);
+}
+
+function score(
+  input: RewardInput<ObjectsTarget>,
+  options: ProgressiveOptions,
+  rule: (found: AssignedOverlaps, low: number, high: number) => number,
+): number {
+  const found = assignedOverlaps(input, options);
+  if (typeof found === "number") return found;
+  const low = atStep(options.low ?? lowByStep, input.step);
+  return rule(found, low, atStep(options.high ?? highByStep, input.step));
+}
+
+function precisionOf({ overlaps, written }: AssignedOverlaps, low: number, high: number): number {
+  return overlaps.reduce((total, iou) => total + (iou < low ? 0 : iou > high ? 1 : iou), 0) / written;
+}
+
+function recallOf({ overlaps, truths }: AssignedOverlaps, low: number): number {
+  return overlaps.filter((iou) => iou >= low && iou > 0).length / truths;
 }
 
 interface AssignedOverlaps {

@@ -12,14 +12,16 @@ export type WrittenPoint = readonly [x: number, y: number];
  * scientific; brackets with another count of numbers are no box.
  */
 export function readBoxes(text: string): WrittenBox[] {
-  const bracketed = [...bracketedBoxes(text)];
-  return bracketed.length > 0 ? bracketed : standingBoxes(text);
+  const standing: WrittenBox[] = [];
+  const bracketed = [...bracketedBoxes(text, standing)];
+  return bracketed.length > 0 ? bracketed : standing;
 }
 
 /** The first box of {@link readBoxes}, without reading on. */
 export function readFirstBox(text: string): WrittenBox | undefined {
-  for (const box of bracketedBoxes(text)) return box;
-  return standingBoxes(text)[0];
+  const standing: WrittenBox[] = [];
+  for (const box of bracketedBoxes(text, standing)) return box;
+  return standing[0];
 }
 
 /** The points in a text, in order: `(x, y)` or `[x, y]` anywhere, or, when there is none, two numbers that stand alone. */
@@ -45,8 +47,11 @@ function middleOf({ numbers }: CoordinateGroup): WrittenPoint {
   return [(x1 + x2) / 2, (y1 + y2) / 2];
 }
 
-/** Boxes in brackets: four numbers in one pair, or two neighbouring pairs of two that share their brackets with no third. */
-function* bracketedBoxes(text: string): Generator<WrittenBox> {
+/**
+ * Boxes in brackets: four numbers in one pair, or two neighbouring pairs of two that share their brackets with no third. Boxes without
+ * brackets go to `standing`.
+ */
+function* bracketedBoxes(text: string, standing: WrittenBox[]): Generator<WrittenBox> {
   let corner: CoordinateGroup | undefined; // a pair that waits for its partner
   let pending: WrittenBox | undefined; // two pairs inside brackets: a box, unless a third follows
   let parent = -1; // the brackets of `pending` or of the last polygon
@@ -62,15 +67,9 @@ function* bracketedBoxes(text: string): Generator<WrittenBox> {
       else pending = box;
       corner = undefined;
     } else corner = pair && !surplus ? group : undefined;
-    if (group.bracketed && group.numbers.length === 4) yield group.numbers as unknown as WrittenBox;
+    if (group.numbers.length !== 4) continue;
+    if (group.bracketed) yield group.numbers as unknown as WrittenBox;
+    else standing.push(group.numbers as unknown as WrittenBox);
   }
   if (pending) yield pending;
-}
-
-function standingBoxes(text: string): WrittenBox[] {
-  const boxes: WrittenBox[] = [];
-  for (const { numbers, bracketed } of readCoordinateGroups(text)) {
-    if (!bracketed && numbers.length === 4) boxes.push(numbers as unknown as WrittenBox);
-  }
-  return boxes;
 }

@@ -14,10 +14,25 @@ export interface CoordinateGroup {
 /** Numbers beyond this are noise, not coordinates; squares of what remains cannot overflow. */
 const largest = 1e9;
 
+/** What a character means to the scanner. */
+const separator = 1;
+const numeric = 2;
+const opening = 3;
+const closing = 4;
+const other = 5;
+
+const classes = Uint8Array.from({ length: 128 }, (_, unit) => {
+  const character = String.fromCharCode(unit);
+  if (isSpace(unit) || ",;".includes(character)) return separator;
+  if ("0123456789+-.".includes(character)) return numeric;
+  if ("[({".includes(character)) return opening;
+  return "])}".includes(character) ? closing : other;
+});
+
 /**
  * The points and boxes of a text as groups of two or four numbers, in order, in one pass: `[1, 2, 3, 4]` is one group of four,
- * `(1,2),(3,4)` two siblings of two. Digits that belong to a word (`x1`, `bbox_2d`) are not numbers. Groups of another size, and those
- * with a number that is no coordinate, are left out.
+ * `(1,2),(3,4)` two siblings of two. Digits that belong to a word (`x1`, `bbox_2d`) are not numbers. Groups of another size, those with
+ * a number that is no coordinate, and the last one of a text that ends inside brackets, are left out.
  */
 export function* readCoordinateGroups(text: string): Generator<CoordinateGroup> {
   const open: number[] = [];
@@ -26,37 +41,39 @@ export function* readCoordinateGroups(text: string): Generator<CoordinateGroup> 
   let pure = true; // nothing but numbers and separators since the last bracket or word
   let count = 0;
   const bounds = [0, 0, 0, 0, 0, 0, 0, 0]; // where the first four numbers begin and end
+  const { length } = text;
   let i = 0;
   for (;;) {
-    const unit = i < text.length ? text.charCodeAt(i) : 0;
-    if (isSpace(unit) || unit === 44 || unit === 59) {
+    const kind = i < length ? classOf(text.charCodeAt(i)) : other;
+    if (kind === separator) {
       i++;
       continue;
     }
-    const end = startsNumber(unit) ? numberEnd(text, i) : -1;
-    if (end >= 0 && !isWord(text.charCodeAt(end))) {
-      if (count < 4) {
-        bounds[2 * count] = i;
-        bounds[2 * count + 1] = end;
+    if (kind === numeric) {
+      const end = isSignAlone(text, i) ? -1 : numberEnd(text, i);
+      if (end >= 0 && !(end < length && isWord(text.charCodeAt(end)))) {
+        if (count < 4) {
+          bounds[2 * count] = i;
+          bounds[2 * count + 1] = end;
+        }
+        count++;
+        i = end;
+        continue;
       }
-      count++;
-      i = end;
-      continue;
     }
     // Anything else ends the group.
-    const closing = isClosing(unit);
-    const bracketed = closing && open.pop() !== undefined;
+    const bracketed = kind === closing && open.pop() !== undefined;
     if (count > 0) {
-      const cut = i >= text.length && open.length > 0; // the last number may go on where the text was cut off
+      const cut = i >= length && open.length > 0; // the last number may go on where the text was cut off
       const wanted = pure && !cut && (count === 2 || count === 4);
       const numbers = wanted ? numbersAt(text, bounds, count) : undefined;
       if (numbers) yield { numbers, bracketed, parent: open.at(-1) ?? -1, run };
       else run++;
       count = 0;
     }
-    if (i >= text.length) return;
-    if (isOpening(unit)) open.push(brackets++);
-    if (closing || isOpening(unit)) {
+    if (i >= length) return;
+    if (kind === opening) open.push(brackets++);
+    if (kind === opening || kind === closing) {
       pure = true;
       i++;
     } else {
@@ -67,6 +84,18 @@ export function* readCoordinateGroups(text: string): Generator<CoordinateGroup> 
   }
 }
 
+function classOf(unit: number): number {
+  if (unit < 128) return classes[unit] as number;
+  if (unit === 0x2212) return numeric; // the typographic minus
+  return isSpace(unit) ? separator : other;
+}
+
+/** Whether a sign or point stands there that begins no number: runs of them are common and must be cheap. */
+function isSignAlone(text: string, at: number): boolean {
+  const next = text.charCodeAt(at + 1);
+  return !isDigit(text.charCodeAt(at)) && !isDigit(next) && next !== 46;
+}
+
 function numbersAt(text: string, bounds: readonly number[], count: number): number[] | undefined {
   const numbers: number[] = [];
   for (let i = 0; i < count; i++) {
@@ -75,18 +104,6 @@ function numbersAt(text: string, bounds: readonly number[], count: number): numb
     numbers.push(value);
   }
   return numbers;
-}
-
-function isOpening(unit: number): boolean {
-  return unit === 91 || unit === 40 || unit === 123;
-}
-
-function isClosing(unit: number): boolean {
-  return unit === 93 || unit === 41 || unit === 125;
-}
-
-function startsNumber(unit: number): boolean {
-  return isDigit(unit) || unit === 45 || unit === 43 || unit === 46 || unit === 0x2212;
 }
 
 /** Skips one character, or a whole word, so that the digits in it are not taken for numbers. */

@@ -12,7 +12,7 @@ export function isDigit(unit: number): boolean {
 
 /** Whether a UTF-16 unit is white space: ASCII, no-break, and the typographic spaces. */
 export function isSpace(unit: number): boolean {
-  if (unit <= 32) return unit === 32 || (unit >= 9 && unit <= 13);
+  if (unit < 128) return unit === 32 || (unit <= 13 && unit >= 9);
   return (
     unit === 0xa0 ||
     (unit >= 0x2000 && unit <= 0x200a) ||
@@ -26,33 +26,35 @@ export function isSpace(unit: number): boolean {
 
 /** Whether a UTF-16 unit can be part of a word or identifier: letters of any script, digits, underscore. */
 export function isWord(unit: number): boolean {
-  if (unit < 128)
-    return isDigit(unit) || (unit >= 97 && unit <= 122) || (unit >= 65 && unit <= 90) || unit === 95;
-  return (
-    unit >= 0xc0 &&
-    unit !== 0xd7 &&
-    unit !== 0xf7 &&
-    !isSpace(unit) &&
-    !(unit >= 0x2010 && unit <= 0x206f) &&
-    unit !== minusSign
-  );
+  if (unit < 128) return asciiWord[unit] === 1;
+  if (unit < 0xc0 || unit === 0xd7 || unit === 0xf7 || isSpace(unit)) return false;
+  return !(unit >= 0x2010 && unit <= 0x206f) && unit !== minusSign;
 }
+
+const asciiWord = Uint8Array.from({ length: 128 }, (_, unit) =>
+  /\w/.test(String.fromCharCode(unit)) ? 1 : 0,
+);
 
 /**
  * Where the number that starts at `start` ends, or -1 when none starts there: `7`, `-7`, `+7`, `7.5`, `.5`, `7.`, `1e3`, `-1.5E-2`.
  */
 export function numberEnd(text: string, start: number): number {
   let i = start;
-  const sign = text.charCodeAt(i);
-  if (sign === plus || sign === minus || sign === minusSign) i++;
-  const whole = digitsEnd(text, i);
-  let end = whole;
-  if (text.charCodeAt(whole) === point) {
-    const fraction = digitsEnd(text, whole + 1);
-    if (fraction > whole + 1 || whole > i) end = fraction;
+  let unit = text.charCodeAt(i);
+  if (unit === plus || unit === minus || unit === minusSign) unit = text.charCodeAt(++i);
+  const first = i;
+  while (unit >= zero && unit <= nine) unit = text.charCodeAt(++i);
+  let digits = i - first;
+  if (unit === point) {
+    const fraction = i + 1;
+    let end = fraction;
+    unit = text.charCodeAt(end);
+    while (unit >= zero && unit <= nine) unit = text.charCodeAt(++end);
+    digits += end - fraction;
+    if (digits > 0) i = end;
   }
-  if (end === i) return -1;
-  return exponentEnd(text, end);
+  if (digits === 0) return -1;
+  return (unit | 32) === 101 ? exponentEnd(text, i) : i;
 }
 
 /** The number written in `text` from `start` to `end`, as {@link numberEnd} found it. */
@@ -68,7 +70,6 @@ function digitsEnd(text: string, start: number): number {
 }
 
 function exponentEnd(text: string, start: number): number {
-  if ((text.charCodeAt(start) | 32) !== 101) return start;
   let i = start + 1;
   const sign = text.charCodeAt(i);
   if (sign === plus || sign === minus) i++;
