@@ -1,8 +1,17 @@
 import type { AddCommand } from "../command-line.ts";
+import { addAudit } from "./audit.ts";
 import { addEval } from "./eval.ts";
 import { addGenerate } from "./generate.ts";
 import { addInspect } from "./inspect.ts";
 import { addReport } from "./report.ts";
+import { addScore } from "./score.ts";
 
 /** Every command, in the order in which `--help` lists them. */
-export const commands: readonly AddCommand[] = [addGenerate, addInspect, addEval, addReport];
+export const commands: readonly AddCommand[] = [
+  addGenerate,
+  addInspect,
+  addEval,
+  addScore,
+  addAudit,
+  addReport,
+];
