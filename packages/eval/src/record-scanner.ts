@@ -170,11 +170,11 @@ function takeBatch(scan: Scan, end: number): void {
 function dropUsed(scan: Scan): void {
   let keep = scan.bytes.length;
   if (scan.member !== undefined) keep = scan.batchStart;
-  else if (scan.stringStart >= 0) keep = scan.stringStart;
+  else if (scan.stringStart >= 0 && scan.depth === 1) keep = scan.stringStart; // it may become the key
   scan.bytes = scan.bytes.subarray(keep);
   scan.position -= keep;
   scan.batchStart -= keep;
-  if (scan.stringStart >= 0) scan.stringStart -= keep;
+  if (scan.stringStart >= 0) scan.stringStart = Math.max(0, scan.stringStart - keep);
 }
 
 function keyOf(scan: Scan): string {

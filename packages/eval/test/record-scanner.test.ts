@@ -52,6 +52,16 @@ describe("records", () => {
   test("with escaped keys are found", () => {
     expect(scan(String.raw`{"ima\u0067es":[1]}`, ["images"], 3)).toEqual({ images: [1] });
   });
+  test("keep nothing of what is passed over, however long it is", () => {
+    const scanner = createRecordScanner("file.json", ["images"]);
+    const piece = Buffer.alloc(1 << 20, "x");
+    scanner.push(Buffer.from('{"info":["'));
+    const start = performance.now();
+    for (let i = 0; i < 200; i++) scanner.push(piece);
+    expect(performance.now() - start).toBeLessThan(20_000); // keeping it would copy 20 GB
+    expect(scanner.push(Buffer.from('"],"images":[7]}'))).toEqual([{ member: "images", records: [7] }]);
+    scanner.end();
+  });
   test("equal JSON.parse on random documents cut at random places", () => {
     const rng = createRng(11);
     const value = (depth: number): unknown => {
