@@ -108,8 +108,7 @@ function forward(
     decoder,
     tokens,
     { prompts: 1, group: 1, length: prompt.ids.length },
-    undefined,
-    placed,
+    { images: placed },
   );
   return logits(headScope(root, decoder), finalNorm(root, decoder, hidden));
 }
