@@ -5,7 +5,10 @@ import { compareRandomGraphs } from "./contract/compare-random-graphs.ts";
 const tensorflow = process.env["VLMR1_TENSORFLOW"];
 let engine: Engine;
 beforeAll(async () => {
-  engine = await openEngine({ threads: 1, ...(tensorflow === undefined ? {} : { device: "tensorflow", library: tensorflow }) });
+  engine = await openEngine({
+    threads: 1,
+    ...(tensorflow === undefined ? {} : { device: "tensorflow", library: tensorflow }),
+  });
 });
 afterAll(async () => engine.dispose());
 

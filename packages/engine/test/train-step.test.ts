@@ -8,7 +8,9 @@ const options: readonly EngineOptions[] = [
   { threads: 2 },
   ...(tensorflow === undefined
     ? []
-    : ([{}, { xla: true }] as const).map((more) => ({ device: "tensorflow", library: tensorflow, threads: 2, ...more }) as const)),
+    : ([{}, { xla: true }] as const).map(
+        (more) => ({ device: "tensorflow", library: tensorflow, threads: 2, ...more }) as const,
+      )),
 ];
 let engines: Engine[];
 beforeAll(async () => {
@@ -25,14 +27,24 @@ interface Moments {
 }
 
 /** AdamW as PyTorch computes it. */
-function adamW({ params, m, v }: Moments, g: tf.Tensor, step: tf.Tensor, rate: tf.Tensor, decay: tf.Tensor): Moments {
+function adamW(
+  { params, m, v }: Moments,
+  g: tf.Tensor,
+  step: tf.Tensor,
+  rate: tf.Tensor,
+  decay: tf.Tensor,
+): Moments {
   const first = tf.add(tf.mul(m, 0.9), tf.mul(g, 0.1));
   const second = tf.add(tf.mul(v, 0.999), tf.mul(tf.square(g), 0.001));
   const correct1 = tf.sub(1, tf.pow(0.9, step));
   const correct2 = tf.sub(1, tf.pow(0.999, step));
   const denominator = tf.add(tf.div(tf.sqrt(second), tf.sqrt(correct2)), 1e-8);
   const kept = tf.mul(params, tf.sub(1, tf.mul(rate, decay)));
-  return { params: tf.sub(kept, tf.mul(tf.div(rate, correct1), tf.div(first, denominator))), m: first, v: second };
+  return {
+    params: tf.sub(kept, tf.mul(tf.div(rate, correct1), tf.div(first, denominator))),
+    m: first,
+    v: second,
+  };
 }
 
 test("AdamW in place over flat buffers follows PyTorch for 20 steps", async () => {
@@ -71,7 +83,12 @@ const layerShapes = {
   up: [16, 32],
   down: [32, 16],
 } as const;
-const shapes = { embedding: [29, 16], layers: [layerShapes, layerShapes], norm: [16], head: [16, 29] } as const;
+const shapes = {
+  embedding: [29, 16],
+  layers: [layerShapes, layerShapes],
+  norm: [16],
+  head: [16, 29],
+} as const;
 type Layer = Record<keyof typeof layerShapes, tf.Tensor>;
 interface Weights {
   readonly embedding: tf.Tensor;
@@ -80,14 +97,17 @@ interface Weights {
   readonly head: tf.Tensor;
 }
 
-const rmsNorm = (x: tf.Tensor, w: tf.Tensor): tf.Tensor => tf.mul(tf.mul(x, tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), 1e-6))), w);
+const rmsNorm = (x: tf.Tensor, w: tf.Tensor): tf.Tensor =>
+  tf.mul(tf.mul(x, tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), 1e-6))), w);
 
 function layer(x: tf.Tensor, w: Layer, mask: tf.Tensor): tf.Tensor {
   const { batch, length, hidden, heads } = shape;
   const headDim = hidden / heads;
   const rows = (y: tf.Tensor): tf.Tensor => tf.reshape(y, [batch * length, hidden]);
   const parts = tf.split(tf.matMul(rows(rmsNorm(x, w.norm1)), w.qkv), 3, 1);
-  const [q, k, v] = parts.map((y) => tf.transpose(tf.reshape(y, [batch, length, heads, headDim]), [0, 2, 1, 3])) as [tf.Tensor, tf.Tensor, tf.Tensor];
+  const [q, k, v] = parts.map((y) =>
+    tf.transpose(tf.reshape(y, [batch, length, heads, headDim]), [0, 2, 1, 3]),
+  ) as [tf.Tensor, tf.Tensor, tf.Tensor];
   const scores = tf.add(tf.mul(tf.matMul(q, k, false, true), headDim ** -0.5), mask);
   const mixed = tf.transpose(tf.matMul(tf.softmax(scores), v), [0, 2, 1, 3]);
   const middle = tf.add(x, tf.reshape(tf.matMul(rows(mixed), w.out), [batch, length, hidden]));
@@ -102,7 +122,10 @@ const lossWith =
   (w: Weights, ids: tf.Tensor, targets: tf.Tensor): tf.Tensor => {
     const { batch, length, hidden, vocabulary } = shape;
     const position = tf.range(0, length, 1, "int32");
-    const mask = tf.mul(tf.cast(tf.greater(tf.reshape(position, [1, length]), tf.reshape(position, [length, 1])), "float32"), -1e9);
+    const mask = tf.mul(
+      tf.cast(tf.greater(tf.reshape(position, [1, length]), tf.reshape(position, [length, 1])), "float32"),
+      -1e9,
+    );
     let x = tf.reshape(tf.gather(w.embedding, tf.reshape(ids, [-1]) as tf.Tensor1D), [batch, length, hidden]);
     for (const item of w.layers) x = block(x, item, mask);
     const logits = tf.matMul(tf.reshape(rmsNorm(x, w.norm), [batch * length, hidden]), w.head);
@@ -111,9 +134,15 @@ const lossWith =
   };
 
 const size = 29 * 16 * 2 + 16 + 2 * (16 * 2 + 16 * 48 + 16 * 16 + 3 * 16 * 32);
-const initial = Float32Array.from({ length: size }, (_, k) => Math.sin(k * 12.9898) / 3 + (k % 16 === 0 ? 0.5 : 0));
+const initial = Float32Array.from(
+  { length: size },
+  (_, k) => Math.sin(k * 12.9898) / 3 + (k % 16 === 0 ? 0.5 : 0),
+);
 const ids = Int32Array.from({ length: shape.batch * shape.length }, (_, k) => (k * 7 + 3) % shape.vocabulary);
-const targets = Int32Array.from({ length: shape.batch * shape.length }, (_, k) => (k * 5 + 1) % shape.vocabulary);
+const targets = Int32Array.from(
+  { length: shape.batch * shape.length },
+  (_, k) => (k * 5 + 1) % shape.vocabulary,
+);
 const steps = 3;
 
 function eagerSteps(): { losses: number[]; params: Float32Array } {
@@ -130,9 +159,16 @@ function eagerSteps(): { losses: number[]; params: Float32Array } {
           return part;
         };
         const embedding = take(shapes.embedding);
-        const layers = shapes.layers.map((each) => Object.fromEntries(Object.entries(each).map(([name, extents]) => [name, take(extents)])) as Layer);
+        const layers = shapes.layers.map(
+          (each) =>
+            Object.fromEntries(Object.entries(each).map(([name, extents]) => [name, take(extents)])) as Layer,
+        );
         const weights = { embedding, layers, norm: take(shapes.norm), head: take(shapes.head) };
-        return lossWith(layer)(weights, tf.tensor2d(ids, [shape.batch, shape.length]), tf.tensor1d(targets, "int32"));
+        return lossWith(layer)(
+          weights,
+          tf.tensor2d(ids, [shape.batch, shape.length]),
+          tf.tensor1d(targets, "int32"),
+        );
       };
       const { value, grads } = valueAndGrad(whole)(state.params);
       losses.push(value.dataSync()[0]!);
@@ -142,8 +178,16 @@ function eagerSteps(): { losses: number[]; params: Float32Array } {
   }) as unknown as { losses: number[]; params: Float32Array };
 }
 
-async function compiledSteps(engine: Engine, block: typeof layer): Promise<{ losses: number[]; params: Float32Array }> {
-  const [params, grads, m, v] = [engine.pack(shapes, initial.slice()), engine.pack(shapes), engine.pack(shapes), engine.pack(shapes)];
+async function compiledSteps(
+  engine: Engine,
+  block: typeof layer,
+): Promise<{ losses: number[]; params: Float32Array }> {
+  const [params, grads, m, v] = [
+    engine.pack(shapes, initial.slice()),
+    engine.pack(shapes),
+    engine.pack(shapes),
+    engine.pack(shapes),
+  ];
   const gradient = engine.compile(valueAndGrad(lossWith(block)));
   const update = engine.compile(adamW);
   const state = { params: params.flat, m: m.flat, v: v.flat };

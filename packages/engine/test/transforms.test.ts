@@ -17,7 +17,10 @@ const tensorflow = process.env["VLMR1_TENSORFLOW"];
 let engine: Engine;
 beforeAll(async () => {
   await tf.setBackend("cpu");
-  engine = await openEngine({ threads: 2, ...(tensorflow === undefined ? {} : { device: "tensorflow", library: tensorflow }) });
+  engine = await openEngine({
+    threads: 2,
+    ...(tensorflow === undefined ? {} : { device: "tensorflow", library: tensorflow }),
+  });
 });
 afterAll(async () => engine.dispose());
 
@@ -45,7 +48,10 @@ describe("valueAndGrad", () => {
   });
 
   test("computes the same eagerly and leaks no tensor", () => {
-    const loss = (p: { w: tf.Tensor }): { value: tf.Tensor; aux: tf.Tensor } => ({ value: tf.sum(tf.square(p.w)), aux: tf.neg(p.w) });
+    const loss = (p: { w: tf.Tensor }): { value: tf.Tensor; aux: tf.Tensor } => ({
+      value: tf.sum(tf.square(p.w)),
+      aux: tf.neg(p.w),
+    });
     const before = tf.memory().numTensors;
     tf.tidy(() => {
       const { value, grads, aux } = valueAndGrad(loss)({ w: tf.tensor1d([1, -3]) });
@@ -57,7 +63,9 @@ describe("valueAndGrad", () => {
   test("differentiates twice", async () => {
     const cube = (x: tf.Tensor): tf.Tensor => tf.sum(tf.mul(x, tf.square(x)));
     const second = grad((x: tf.Tensor) => tf.sum(grad(cube)(x)));
-    expect(await numbers(await engine.compile(second)(engine.tensor(Float32Array.of(1, 2))))).toEqual([6, 12]);
+    expect(await numbers(await engine.compile(second)(engine.tensor(Float32Array.of(1, 2))))).toEqual([
+      6, 12,
+    ]);
   });
 });
 
@@ -66,7 +74,13 @@ test("stopGradient passes the value and no gradient", async () => {
   const { value, grads } = await engine.compile(valueAndGrad(f))(engine.tensor(Float32Array.of(2, 3)));
   expect(await numbers(value)).toEqual([35]);
   expect(await numbers(grads)).toEqual([4, 9]); // not 3 x^2
-  expect(Array.from(tf.grad(f)(tf.tensor1d([2, 3])).dataSync())).toEqual([4, 9]);
+  expect(
+    Array.from(
+      tf
+        .grad(f)(tf.tensor1d([2, 3]))
+        .dataSync(),
+    ),
+  ).toEqual([4, 9]);
 });
 
 describe("checkpoint", () => {
@@ -82,7 +96,8 @@ describe("checkpoint", () => {
       tf.mean(tf.square(weights.reduce((h, w) => block(h, w), x)));
   const size = 24;
   const depth = 8;
-  const make = (seed: number, length: number): Float32Array => Float32Array.from({ length }, (_, k) => Math.sin(seed + k * 1.7) / 4);
+  const make = (seed: number, length: number): Float32Array =>
+    Float32Array.from({ length }, (_, k) => Math.sin(seed + k * 1.7) / 4);
   const shapes = Array.from({ length: depth }, () => ({ a: [size, size], b: [size, size] }) as const);
 
   test("gives the gradients of the plain function", async () => {
@@ -118,13 +133,17 @@ describe("checkpoint", () => {
     const weights = engine.pack(shapes);
     const x = engine.zeros([400, size]);
     const plain = await engine.compile(valueAndGrad(lossWith(layer))).prepare(weights.views as never, x);
-    const saved = await engine.compile(valueAndGrad(lossWith(checkpoint(layer)))).prepare(weights.views as never, x);
+    const saved = await engine
+      .compile(valueAndGrad(lossWith(checkpoint(layer))))
+      .prepare(weights.views as never, x);
     expect(saved.workBytes).toBeLessThan(plain.workBytes / 2);
   });
 });
 
 describe("sampleFromUniforms", () => {
-  const fixture = JSON.parse(readFileSync(new URL("./fixtures/inverse_cdf.json", import.meta.url), "utf8")) as {
+  const fixture = JSON.parse(
+    readFileSync(new URL("./fixtures/inverse_cdf.json", import.meta.url), "utf8"),
+  ) as {
     cases: { logits: number[]; u: number[]; index: number[] }[];
   };
 
@@ -143,7 +162,8 @@ describe("sampleFromUniforms", () => {
     const rows = engine.tensor(Float32Array.from(table.flatMap(() => logits)), [table.length, logits.length]);
     return numbers(await draw(rows, engine.tensor(Float32Array.from(table))));
   };
-  const counts = (indices: readonly number[]): number[] => logits.map((_, k) => indices.filter((index) => index === k).length);
+  const counts = (indices: readonly number[]): number[] =>
+    logits.map((_, k) => indices.filter((index) => index === k).length);
 
   test("draws in proportion and never what is impossible", async () => {
     expect(counts(await drawAll({}))).toEqual([2, 8, 0, 6, 4]);
@@ -153,13 +173,16 @@ describe("sampleFromUniforms", () => {
     expect(counts(await drawAll({ topK: 1 }))).toEqual([0, 20, 0, 0, 0]);
     expect(counts(await drawAll({ topK: 2 }))).toEqual([0, 12, 0, 8, 0]);
     expect(counts(await drawAll({ topP: 0.5 }))).toEqual([0, 12, 0, 8, 0]);
-    expect(counts(await drawAll({ topP: 1 })).every((n, k) => (n > 0) === (logits[k]! > -Infinity))).toBe(true);
+    expect(counts(await drawAll({ topP: 1 })).every((n, k) => n > 0 === logits[k]! > -Infinity)).toBe(true);
     expect(counts(await drawAll({ temperature: 0 }))).toEqual([0, 20, 0, 0, 0]);
   });
 
   test("stays inside the vocabulary for the largest uniform number", async () => {
     const draw = engine.compile((x: tf.Tensor, u: tf.Tensor) => sampleFromUniforms(x, u));
-    const rows = engine.tensor(Float32Array.from({ length: 3000 }, (_, k) => Math.sin(k)), [3, 1000]);
+    const rows = engine.tensor(
+      Float32Array.from({ length: 3000 }, (_, k) => Math.sin(k)),
+      [3, 1000],
+    );
     const drawn = await numbers(await draw(rows, engine.tensor(new Float32Array(3).fill(1 - 2 ** -24))));
     drawn.forEach((index) => expect(index).toBeGreaterThan(990));
     drawn.forEach((index) => expect(index).toBeLessThan(1000));
@@ -170,17 +193,30 @@ describe("updateSlice", () => {
   test("writes rows at a place given by numbers or by a tensor, clamped, and passes gradients", async () => {
     const write = (x: tf.Tensor, rows: tf.Tensor, at: tf.Tensor): tf.Tensor => updateSlice(x, rows, at);
     const x = Float32Array.from({ length: 12 }, (_, k) => k);
-    const run = engine.compile((a: tf.Tensor, b: tf.Tensor, at: tf.Tensor) => ({ y: tf.mul(write(a, b, at), 1.5), z: updateSlice(a, b, [0, 1]) }));
-    const { y, z } = await run(engine.tensor(x, [3, 4]), engine.tensor(Float32Array.of(-1, -2, -3, -4), [2, 2]), engine.tensor(Int32Array.of(7, 1)));
+    const run = engine.compile((a: tf.Tensor, b: tf.Tensor, at: tf.Tensor) => ({
+      y: tf.mul(write(a, b, at), 1.5),
+      z: updateSlice(a, b, [0, 1]),
+    }));
+    const { y, z } = await run(
+      engine.tensor(x, [3, 4]),
+      engine.tensor(Float32Array.of(-1, -2, -3, -4), [2, 2]),
+      engine.tensor(Int32Array.of(7, 1)),
+    );
     expect(await numbers(z)).toEqual([0, -1, -2, 3, 4, -3, -4, 7, 8, 9, 10, 11]);
     expect(await numbers(y)).toEqual([0, 1, 2, 3, 4, -1, -2, 7, 8, -3, -4, 11].map((value) => value * 1.5));
-    const total = (rows: tf.Tensor, a: tf.Tensor): tf.Tensor => tf.sum(tf.square(updateSlice(a, rows, [1, 0])));
-    const gradient = await engine.compile(grad(total))(engine.tensor(Float32Array.of(1, 2), [1, 2]), engine.tensor(x, [3, 4]));
+    const total = (rows: tf.Tensor, a: tf.Tensor): tf.Tensor =>
+      tf.sum(tf.square(updateSlice(a, rows, [1, 0])));
+    const gradient = await engine.compile(grad(total))(
+      engine.tensor(Float32Array.of(1, 2), [1, 2]),
+      engine.tensor(x, [3, 4]),
+    );
     expect(await numbers(gradient)).toEqual([2, 4]);
   });
 
   test("is the same eagerly", () => {
     const x = tf.range(0, 12).reshape([3, 4]);
-    expect(Array.from(updateSlice(x, tf.tensor2d([[-1, -2]]), [2, 1]).dataSync())).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, -1, -2, 11]);
+    expect(Array.from(updateSlice(x, tf.tensor2d([[-1, -2]]), [2, 1]).dataSync())).toEqual([
+      0, 1, 2, 3, 4, 5, 6, 7, 8, -1, -2, 11,
+    ]);
   });
 });

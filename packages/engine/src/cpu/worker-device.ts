@@ -67,7 +67,7 @@ function openChannel(): Channel {
         const reply = nextReply++;
         waiting.set(reply, { resolve, reject });
         worker.ref();
-        worker.postMessage({ ...request, reply });
+        worker.postMessage({ ...request, reply }, []);
       }),
     close: async () => void (await worker.terminate()),
   };
@@ -130,7 +130,12 @@ async function loadProgram(
   const emitted = performance.now();
   const program = nextProgram++;
   await channel.ask({
-    ...{ kind: "load", program, threads, model: model.bytes, fed: model.fed, outputs: plan.outputs },
+    kind: "load",
+    program,
+    threads,
+    model: model.bytes,
+    fed: model.fed,
+    outputs: plan.outputs,
     external: external.map(({ view, offset }) => ({ view: remote(view), offset })),
     empty: plan.fetches.length === 0,
   });
@@ -152,7 +157,10 @@ async function loadProgram(
       );
       try {
         await channel.ask({
-          ...{ kind: "run", program, fresh, direct: direct(inputs, targets) },
+          kind: "run",
+          program,
+          fresh,
+          direct: direct(inputs, targets),
           inputs: inputs.map((view, index) => (needed.has(index) ? remote(view) : undefined)),
           targets: targets.map((view) => (view ? remote(view) : undefined)),
         });
