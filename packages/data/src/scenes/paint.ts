@@ -1,5 +1,5 @@
 import type { ImageSize, RgbImage, Rng } from "@vlmr1/core";
-import { paintGround, type Ground } from "./ground.ts";
+import { groundColor, paintGround, planGround, type Ground, type GroundPlan } from "./ground.ts";
 import type { PlacedObject } from "./layout.ts";
 
 /** How objects are drawn: filled, or hatched with darker diagonal lines, a style that training does not show. */
@@ -27,24 +27,28 @@ export function paintScene(
   rng: Rng,
 ): RgbImage | undefined {
   for (let i = 0; i < groundTries; i++) {
-    const pixels = paintGround(size, ground, rng);
-    if (objects.some((object) => contrast > 0 && contrastOf(pixels, size.width, object) < contrast)) continue;
+    const plan = planGround(size, ground, rng);
+    if (contrast > 0 && objects.some((object) => contrastOf(plan, size, object) < contrast)) continue;
+    const pixels = paintGround(size, plan, rng);
     for (const object of objects) paintObject(pixels, size, object, style);
     return { width: size.width, height: size.height, data: new Uint8Array(pixels.buffer) };
   }
   return undefined;
 }
 
-/** The distance of an object's colour from the mean colour of the ground in its box. */
-function contrastOf(pixels: Uint8ClampedArray, width: number, { box, rgb }: PlacedObject): number {
-  const sums = [0, 0, 0];
-  for (let y = box[1]; y < box[3]; y++) {
-    for (let i = (y * width + box[0]) * 3; i < (y * width + box[2]) * 3; i += 3) {
-      for (let c = 0; c < 3; c++) sums[c] = (sums[c] as number) + (pixels[i + c] as number);
+const thirds = [1 / 6, 3 / 6, 5 / 6];
+
+/** The distance of an object's colour from the mean of the ground at nine points of its box. */
+function contrastOf(plan: GroundPlan, size: ImageSize, { box, rgb }: PlacedObject): number {
+  const [x1, y1, x2, y2] = box;
+  const mean = [0, 0, 0];
+  for (const u of thirds) {
+    for (const v of thirds) {
+      const color = groundColor(plan, size, [x1 + u * (x2 - x1), y1 + v * (y2 - y1)]);
+      for (let c = 0; c < 3; c++) mean[c] = (mean[c] as number) + (color[c] as number) / 9;
     }
   }
-  const area = (box[2] - box[0]) * (box[3] - box[1]);
-  return Math.hypot(...sums.map((sum, c) => sum / area - (rgb[c] as number)));
+  return Math.hypot(...mean.map((value, c) => value - (rgb[c] as number)));
 }
 
 function paintObject(
