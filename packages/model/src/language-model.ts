@@ -68,7 +68,7 @@ export function decode(
   const { earlier, images, layer = decoderLayer } = options;
   const scope = child(root, config.prefix);
   const last = options.lastOnly ? config.layers - 1 : config.layers;
-  let x: tf.Tensor = embed(child(scope, "embed_tokens"), inputs.ids); // [P G T, D]
+  let x: tf.Tensor = embed(child(scope, "embed_tokens"), inputs.ids, config.paddingTokenId); // [P G T, D]
   if (images) x = placeFeatures(x, images.features, images);
   const keyValues: KeyValues[] = [];
   for (let i = 0; i < config.layers; i++) {

@@ -1,12 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import type {
-  HostTensor,
-  ProcessedImage,
-  Tensors,
-  VisionFeatures,
-  VisionPlan,
-  VisionTower,
-} from "../../family.ts";
+import type { HostTensor, ProcessedImage, VisionFeatures, VisionPlan, VisionTower } from "../../family.ts";
 import { activationByName, gelu, type Activation } from "../../layers/activation.ts";
 import { layerNorm } from "../../layers/norm.ts";
 import { linear } from "../../layers/linear.ts";
