@@ -1,5 +1,6 @@
 import { createRng, VlmR1Error } from "@vlmr1/core";
 import { describe, expect, test } from "vitest";
+import type { CocoFile } from "../src/coco-format.ts";
 import {
   decodeRle,
   encodeMask,
@@ -80,8 +81,11 @@ describe("pycocotools' mask API, byte for byte", () => {
       expect(mergeRles(masks, { intersect: true }).counts).toBe(intersect);
     }
   });
-  test("reads the compressed crowds of real annotations", () => {
-    for (const { size, compressed, area, bbox_from_rle: box } of cases.uncompressed) {
+  test("compresses the crowds of real annotations and reads them back", () => {
+    const { annotations } = fixture<CocoFile>("coco-val2014-100/instances_val2014_100.json.gz");
+    for (const { ann_id: id, size, compressed, area, bbox_from_rle: box } of cases.uncompressed) {
+      const crowd = annotations.find((annotation) => annotation.id === id);
+      expect(rleFromSegmentation(crowd?.segmentation as Rle, ...size)).toEqual({ size, counts: compressed });
       expect(rleArea(rleOf(compressed, size))).toBe(area);
       expect(rleToXywh(rleOf(compressed, size))).toEqual(box);
     }
