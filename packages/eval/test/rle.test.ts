@@ -30,6 +30,7 @@ interface RleCases {
   bbox: { bbox: number[]; size: Size; counts: string; area: number }[];
   iou: { dt: string[]; gt: string[]; size: Size; iscrowd: number[]; iou: number[][] }[];
   uncompressed: {
+    ann_id: number;
     size: Size;
     counts_len: number;
     compressed: string;
