@@ -1,5 +1,6 @@
 import type { AddCommand } from "../command-line.ts";
 import { addAudit } from "./audit.ts";
+import { addDemo } from "./demo.ts";
 import { addEval } from "./eval.ts";
 import { addGenerate } from "./generate.ts";
 import { addInspect } from "./inspect.ts";
@@ -8,6 +9,7 @@ import { addScore } from "./score.ts";
 
 /** Every command, in the order in which `--help` lists them. */
 export const commands: readonly AddCommand[] = [
+  addDemo,
   addGenerate,
   addInspect,
   addEval,

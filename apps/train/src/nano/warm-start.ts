@@ -9,15 +9,15 @@ import { pretrainVision } from "./pretrain-vision.ts";
 export interface WarmStartOptions {
   readonly engine: Engine;
   readonly seed: number;
-  readonly visionSteps: number;
-  readonly answerSteps: number;
+  readonly visionSteps?: number;
+  readonly answerSteps?: number;
   /** Called after each step with the stage's loss. */
   readonly onStep: (stage: "vision" | "answers", step: number, steps: number, loss: number) => void;
 }
 
 /** A `nano` made from nothing: random weights, a tower that learns to see, a decoder that learns to answer by imitation. */
 export async function warmStart(options: WarmStartOptions): Promise<Model> {
-  const { engine, seed, visionSteps, answerSteps, onStep } = options;
+  const { engine, seed, visionSteps = 1000, answerSteps = 1500, onStep } = options;
   const streams = nanoStreams(seed);
   const dataset = nanoScenes(streams.warm, warmScenes);
   const model = await createModel(nano(), { engine, rng: streams.weights });
