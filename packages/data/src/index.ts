@@ -1,3 +1,4 @@
+export { resizeImage, type ResizeFilter, type ResizeTarget } from "@vlmr1/core";
 export { concat, filter, map, shuffled, split, take } from "./dataset/arrange.ts";
 export type { BadSampleOptions, LoadedDataset, SkippedSamples } from "./dataset/bad-samples.ts";
 export { mix, type MixPart } from "./dataset/mix.ts";
