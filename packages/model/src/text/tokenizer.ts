@@ -30,7 +30,9 @@ const tokenizerFields = z.looseObject({
   added_tokens: z.array(z.looseObject({ id: z.int().min(0), content: z.string() })).default([]),
 });
 
-const configFields = z.looseObject({});
+const configFields = z.looseObject({
+  added_tokens_decoder: z.record(z.string(), z.looseObject({ content: z.string() })).nullish(),
+});
 
 /**
  * Reads a parsed `tokenizer.json` and `tokenizer_config.json` with `@huggingface/tokenizers`.
@@ -60,9 +62,12 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
   };
 }
 
-function construct(fields: z.output<typeof tokenizerFields>, config: object): HuggingFaceTokenizer {
+function construct(
+  fields: z.output<typeof tokenizerFields>,
+  config: z.output<typeof configFields>,
+): HuggingFaceTokenizer {
   try {
-    return new HuggingFaceTokenizer(fields, config);
+    return new HuggingFaceTokenizer({ ...fields, added_tokens: allAddedTokens(fields, config) }, config);
   } catch (cause) {
     throw new VlmR1Error(
       "invalid-data",
@@ -70,6 +75,18 @@ function construct(fields: z.output<typeof tokenizerFields>, config: object): Hu
       { cause },
     );
   }
+}
+
+/** Added tokens of `tokenizer.json`, then those that only `tokenizer_config.json` knows: transformers adds them on loading. */
+function allAddedTokens(
+  fields: z.output<typeof tokenizerFields>,
+  config: z.output<typeof configFields>,
+): object[] {
+  const known = new Set(fields.added_tokens.map(({ content }) => content));
+  const more = Object.entries(config.added_tokens_decoder ?? {})
+    .filter(([id, { content }]) => /^\d{1,9}$/.test(id) && !known.has(content))
+    .map(([id, token]) => ({ ...token, id: Number(id) }));
+  return [...fields.added_tokens, ...more];
 }
 
 function encodeWith(inner: HuggingFaceTokenizer, text: string): number[] {

@@ -46,6 +46,25 @@ describe.each(Object.keys(cases))("a %s tokenizer", (name) => {
 });
 
 describe("createTokenizer", () => {
+  it("knows tokens that only tokenizer_config.json adds", () => {
+    const added = {
+      "900": {
+        content: "<box>",
+        special: true,
+        lstrip: false,
+        rstrip: false,
+        normalized: false,
+        single_word: false,
+      },
+    };
+    const tokenizer = createTokenizer(readFixture("tokenizers/qwen/tokenizer.json"), {
+      added_tokens_decoder: added,
+    });
+    expect(tokenizer.encode("a<box>")).toEqual([...tokenizer.encode("a"), 900]);
+    expect(tokenizer.decode([900], { skipSpecialTokens: false })).toBe("<box>");
+    expect(tokenizer.decode([900])).toBe("");
+  });
+
   it.each([
     undefined,
     {},
