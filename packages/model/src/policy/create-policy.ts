@@ -1,5 +1,6 @@
 import { VlmR1Error, type CompleteOptions, type Completion, type Rng, type Sample } from "@vlmr1/core";
 import { createDecoderPrograms } from "../generation/decoder-programs.ts";
+import type { GeneratedAnswer } from "../generation/answer-state.ts";
 import { generateAnswers } from "../generation/generate.ts";
 import { disposeTree, readFloats, withUploaded } from "../host-tree.ts";
 import type { LoraConfig } from "../lora/lora-config.ts";
@@ -95,7 +96,7 @@ export async function createPolicy(model: Model, options: PolicyOptions = {}): P
           signal: request.signal,
         },
       );
-      return answers.map((group) => group.map(({ rawLogProbs: _, ...completion }): Completion => completion));
+      return answers.map((group) => group.map(asCompletion));
     },
     logProbs: (groups, { temperature }) => score(weights.current, groups, temperature),
     referenceLogProbs: async (groups, { temperature }) =>
@@ -144,6 +145,10 @@ export async function createPolicy(model: Model, options: PolicyOptions = {}): P
     save: (directory) => model.save(directory),
     tokenizeAnswer: (text) => [...model.tokenize(text), ...generation.stopTokenIds.slice(0, 1)],
   };
+}
+
+function asCompletion({ text, tokenIds, logProbs, finishReason }: GeneratedAnswer): Completion {
+  return { text, tokenIds, logProbs, finishReason };
 }
 
 const SLOT = "optimizer/";

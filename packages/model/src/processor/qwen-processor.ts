@@ -8,12 +8,16 @@ import { imageFields, normalization, resizeFilter } from "./preprocessor-config.
 import { checkAspectRatio, smartResize } from "./smart-resize.ts";
 
 /** Areas in pixels: they have kept the names of edges. */
-const sizeFields = z.looseObject({ shortest_edge: dimension, longest_edge: z.int().min(1) });
+const area = z
+  .int()
+  .min(1)
+  .max(2 ** 28);
+const sizeFields = z.looseObject({ shortest_edge: area, longest_edge: area });
 
 const fields = z.looseObject({
   ...imageFields.shape,
-  min_pixels: z.int().min(1).nullish(),
-  max_pixels: z.int().min(1).nullish(),
+  min_pixels: area.nullish(),
+  max_pixels: area.nullish(),
   size: sizeFields.nullish(),
   patch_size: dimension.nullish(),
   temporal_patch_size: dimension.nullish(),
@@ -48,6 +52,12 @@ export function qwenProcessor(preprocessor: unknown, tower: PatchGeometry): Imag
   const factor = geometry.patchSize * geometry.mergeSize;
   const minPixels = config.min_pixels ?? config.size?.shortest_edge ?? DEFAULTS.minPixels;
   const maxPixels = config.max_pixels ?? config.size?.longest_edge ?? DEFAULTS.maxPixels;
+  if (minPixels > maxPixels) {
+    throw new VlmR1Error(
+      "invalid-data",
+      `preprocessor_config.json: the smallest image (${minPixels} pixels) is larger than the largest (${maxPixels} pixels).`,
+    );
+  }
   const filter = resizeFilter(config, DEFAULTS);
   const levels = pixelLevels(normalization(config, DEFAULTS));
   const target = (image: ImageSize): ImageSize =>

@@ -125,6 +125,9 @@ describe("qwenProcessor", () => {
 
   it("refuses settings of another model, unknown filters and impossible numbers", () => {
     expect(() => qwenProcessor({ patch_size: 16 }, tower)).toThrowError(/patch_size is 16.*takes 14/);
+    expect(() => qwenProcessor({ min_pixels: 5000, max_pixels: 4000 }, tower)).toThrowError(
+      /5000 pixels.*4000 pixels/,
+    );
     expect(() => qwenProcessor({ resample: 0 }, tower)).toThrowError(/resample is 0/);
     expect(() => qwenProcessor({ image_std: [1, 0, 1] }, tower)).toThrowError(/image_std contains 0/);
     expect(() => qwenProcessor({ image_mean: [1] }, tower)).toThrowError(/image_mean/);
