@@ -22,7 +22,7 @@ test("asks for names that the image has and names that it has not; the target ho
   expect(none!.target).toMatchObject({ positives: [], objects: [] });
   expect([two!.group, none!.group]).toEqual(["present", "absent"]);
   for (const { prompt, target } of [all3!, two!, none!]) {
-    const names = /\{(.*?)\}\. Output/.exec(prompt)![1]!.split("; ");
+    const names = /targets: (.*?)\. Output/.exec(prompt)![1]!.split("; ");
     expect([...names].sort()).toEqual([...target.positives, ...target.negatives].sort());
   }
 });
