@@ -9,12 +9,16 @@ export type WrittenPoint = readonly [x: number, y: number];
 /**
  * The boxes in a text, in order, in time linear in its length: `[x1, y1, x2, y2]`, `(x1,y1),(x2,y2)`, the same inside JSON, `<box>` or
  * `<|box_start|>`, and, when there is none of these, four numbers that stand alone. Numbers may be integers, decimals, negative or
- * scientific; brackets with another count of numbers are no box.
+ * scientific; brackets with another count of numbers are no box. Reading stops after `most` boxes.
  */
-export function readBoxes(text: string): WrittenBox[] {
+export function readBoxes(text: string, most = Infinity): WrittenBox[] {
   const standing: WrittenBox[] = [];
-  const bracketed = [...bracketedBoxes(text, standing)];
-  return bracketed.length > 0 ? bracketed : standing;
+  const bracketed: WrittenBox[] = [];
+  for (const box of bracketedBoxes(text, standing)) {
+    bracketed.push(box);
+    if (bracketed.length >= most) break;
+  }
+  return bracketed.length > 0 ? bracketed : standing.slice(0, most);
 }
 
 /** The first box of {@link readBoxes}, without reading on. */

@@ -22,17 +22,27 @@ const confidenceKeys = new Set(["confidence", "score"]);
  */
 export function readDetections(text: string): Detection[] {
   const found: Detection[] = [];
-  for (const value of readJson(text)) collect(value, found, 0);
+  if (mayHoldObjects(text)) for (const value of readJson(text)) collect(value, found, 0);
   if (found.length > 0) return found;
   const tagged = readTaggedDetections(text);
-  return tagged.length > 0 ? tagged : readBoxes(text).map((box) => ({ box, label: "" }));
+  return tagged.length > 0 ? tagged : readBoxes(text, most).map((box) => ({ box, label: "" }));
+}
+
+/** No picture has more objects: what a model writes beyond is not read. */
+const most = 10_000;
+
+/** Every key of a box holds one of these: text without them is not worth parsing. */
+function mayHoldObjects(text: string): boolean {
+  if (!text.includes("{")) return false;
+  const lower = text.toLowerCase();
+  return lower.includes("box") || lower.includes("position") || lower.includes("x1");
 }
 
 /** Objects nested deeper than this are not looked at: no answer needs more, and the stack stays small. */
 const deepest = 64;
 
 function collect(value: unknown, found: Detection[], depth: number): void {
-  if (typeof value !== "object" || value === null || depth > deepest) return;
+  if (typeof value !== "object" || value === null || depth > deepest || found.length >= most) return;
   if (Array.isArray(value)) {
     for (const item of value) collect(item, found, depth + 1);
     return;
@@ -59,14 +69,14 @@ function detectionOf(record: Record<string, unknown>): Detection | undefined {
 }
 
 /** A box value: four numbers, two corners, an object with x1, y1, x2, y2, or any of these as text. */
-function writtenBox(value: unknown): WrittenBox | undefined {
+function writtenBox(value: unknown, wrapped = 0): WrittenBox | undefined {
   if (typeof value === "string") return readBoxes(value)[0];
   if (!Array.isArray(value)) {
     return typeof value === "object" && value !== null
       ? cornersOf(value as Record<string, unknown>)
       : undefined;
   }
-  if (value.length === 1) return writtenBox(value[0]);
+  if (value.length === 1) return wrapped < 2 ? writtenBox(value[0], wrapped + 1) : undefined;
   const swallowed = value.length > 4 && typeof value[4] === "string"; // a bracket that was never closed
   const flat: readonly unknown[] = value.length === 2 ? value.flat() : swallowed ? value.slice(0, 4) : value;
   const numbers = flat.map(finite);

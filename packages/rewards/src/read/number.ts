@@ -27,7 +27,7 @@ export function isSpace(unit: number): boolean {
 /** Whether a UTF-16 unit can be part of a word or identifier: letters of any script, digits, underscore. */
 export function isWord(unit: number): boolean {
   if (unit < 128) return asciiWord[unit] === 1;
-  if (unit < 0xc0 || unit === 0xd7 || unit === 0xf7 || isSpace(unit)) return false;
+  if (!(unit >= 0xc0) || unit === 0xd7 || unit === 0xf7 || isSpace(unit)) return false;
   return !(unit >= 0x2010 && unit <= 0x206f) && unit !== minusSign;
 }
 

@@ -4,6 +4,7 @@ import { plainText } from "../read/words.ts";
 import { targetAnswer, type AnswerTarget } from "../target.ts";
 import { sameMath } from "./math/equal.ts";
 import { mathCandidates, readMath } from "./math/read-math.ts";
+import type { MathValue } from "./math/value.ts";
 import type { AnswerReading } from "./text.ts";
 
 /** How mathematical answers are compared. */
@@ -26,14 +27,20 @@ export function mathReward({ tolerance = 1e-6, answer }: MathOptions = {}): Rewa
 
 /** Whether an answer equals a truth as mathematics, or as text when either is no formula. See {@link mathReward}. */
 export function mathEqual(answer: string, truth: string, tolerance = 1e-6): boolean {
-  const [expected = truth] = mathCandidates(truth);
-  const wanted = readMath(expected);
-  for (const candidate of mathCandidates(answer)) {
-    if (sameText(candidate, expected)) return true;
-    const given = wanted && readMath(candidate);
-    if (given) return sameMath(given, wanted, tolerance);
+  const expected = mathCandidates(truth);
+  const wanted = firstFormula(expected);
+  const candidates = mathCandidates(answer);
+  if (candidates.some((candidate) => sameText(candidate, expected[0] ?? truth))) return true;
+  const given = wanted && firstFormula(candidates);
+  return given !== undefined && sameMath(given, wanted as MathValue, tolerance);
+}
+
+function firstFormula(candidates: readonly string[]): MathValue | undefined {
+  for (const candidate of candidates) {
+    const value = readMath(candidate);
+    if (value) return value;
   }
-  return false;
+  return undefined;
 }
 
 function sameText(a: string, b: string): boolean {
