@@ -6,7 +6,10 @@ import { join } from "node:path";
 import { runPythonPeer } from "./python-peer.ts";
 import { lessIsBetter, median, type Benchmark, type BenchRow } from "./row.ts";
 
-/** From and to [width, height]: a photograph for a vision tower, a COCO image, a thumbnail enlarged, a 12-megapixel photograph. */
+/**
+ * From and to [width, height]: a photograph for a vision tower, a COCO image, a thumbnail enlarged, a 12-megapixel
+ * photograph.
+ */
 const resizes: readonly (readonly [
   from: readonly [number, number],
   to: readonly [number, number],

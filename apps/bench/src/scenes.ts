@@ -13,7 +13,10 @@ const cases: readonly (readonly [name: string, options: Partial<SceneOptions>, c
   ["224 px", { size: { width: 224, height: 224 } }, count / 5],
 ];
 
-/** Drawing of scenes with questions and answers, on one core. There is no peer: the published generators render with Blender. */
+/**
+ * Drawing of scenes with questions and answers, on one core. There is no peer: the published generators render with
+ * Blender.
+ */
 export const scenes: Benchmark = {
   name: "scenes",
   about: "scenes drawn a second on one core, each with a question and its computed answer",

@@ -38,8 +38,8 @@ export interface ResampleTable {
 /**
  * The weights that resample the part `from`..`to` of an axis of `inputSize` pixels to `size` pixels.
  *
- * The order of operations is that of `precompute_coeffs` and `normalize_coeffs_8bpc` in Pillow's Resample.c, because the last bit
- * of a weight decides the last bit of a pixel.
+ * The order of operations is that of `precompute_coeffs` and `normalize_coeffs_8bpc` in Pillow's Resample.c, because
+ * the last bit of a weight decides the last bit of a pixel.
  */
 export function resampleTable(
   inputSize: number,

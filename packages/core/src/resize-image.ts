@@ -11,13 +11,13 @@ export interface ResizeTarget extends ImageSize {
 }
 
 /**
- * Resizes an image to exactly the bytes of Pillow 13's `image.resize((width, height), filter, box)`: two passes with 22-bit
- * fixed-point weights, each rounded to 8 bits (Pillow, src/libImaging/Resample.c). Shrinking is antialiased.
+ * Resizes an image to exactly the bytes of Pillow 13's `image.resize((width, height), filter, box)`: two passes with
+ * 22-bit fixed-point weights, each rounded to 8 bits (Pillow, src/libImaging/Resample.c). Shrinking is antialiased.
  *
  * Vision towers are sensitive to this: OpenCV's, libvips' and PyTorch's filters of the same name give other pixels.
  *
- * @throws VlmR1Error `invalid-argument` when sizes are no positive integers, the data do not fit the size, the box leaves the
- * image or the filter is unknown.
+ * @throws VlmR1Error `invalid-argument` when sizes are no positive integers, the data do not fit the size, the box
+ * leaves the image or the filter is unknown.
  */
 export function resizeImage(image: RgbImage, target: ResizeTarget, filter: ResizeFilter): RgbImage {
   const { width, height, box = [0, 0, image.width, image.height] as Box } = target;
@@ -38,10 +38,15 @@ export function resizeImage(image: RgbImage, target: ResizeTarget, filter: Resiz
   return { width, height, data };
 }
 
-/** Large images are resized in bands of rows, so that the kernel's memory, which never shrinks, stays near this size. */
+/**
+ * Large images are resized in bands of rows, so that the kernel's memory, which never shrinks, stays near this size.
+ */
 const bandBytes = 2 ** 24;
 
-/** The last output row (exclusive) of the band that begins at `first`: its pixels fit {@link bandBytes}, or it is one row. */
+/**
+ * The last output row (exclusive) of the band that begins at `first`: its pixels fit {@link bandBytes}, or it is one
+ * row.
+ */
 function bandEnd({ starts, counts }: ResampleTable, first: number, width: number): number {
   const bytes = (end: number): number => {
     const inputRows = (starts[end - 1] as number) + (counts[end - 1] as number) - (starts[first] as number);
@@ -109,7 +114,10 @@ function resizeBand(
   result.data.set(bytes.subarray(at.output, at.output + (end - first) * newStride), first * newStride);
 }
 
-/** Pillow 13 begins with the rows when the height shrinks by more than twice what the width does; it rounds between the passes. */
+/**
+ * Pillow 13 begins with the rows when the height shrinks by more than twice what the width does; it rounds between
+ * the passes.
+ */
 function isVerticalFirst(image: ImageSize, result: ImageSize): boolean {
   const shrinkage = image.height - result.height;
   return shrinkage > 0 && shrinkage > 2 * (image.width - result.width);
@@ -150,7 +158,10 @@ function passVertically(
   }
 }
 
-/** Lays regions of the given sizes (bytes) out one after the other, 16-byte aligned and padded; grows the memory to hold them. */
+/**
+ * Lays regions of the given sizes (bytes) out one after the other, 16-byte aligned and padded; grows the memory to
+ * hold them.
+ */
 function allocate<Name extends string>(
   memory: KernelMemory,
   sizes: Readonly<Record<Name, number>>,

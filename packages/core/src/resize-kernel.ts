@@ -1,6 +1,8 @@
 import { weightBits } from "./resize-filter.ts";
 
-/** The two passes of a resize, on addresses (bytes) in `memory`. Results may overrun by {@link kernelPadding} bytes. */
+/**
+ * The two passes of a resize, on addresses (bytes) in `memory`. Results may overrun by {@link kernelPadding} bytes.
+ */
 export interface ResizeKernel {
   readonly memory: KernelMemory;
   /** One row: each output pixel is a weighted sum of neighbours in the row at `source`; `starts` are byte offsets. */
@@ -42,8 +44,8 @@ export interface KernelMemory {
 }
 
 /**
- * Assembles the inner loops as a WebAssembly module of about 400 bytes: sixteen bytes of a row, or three channels of a pixel, at
- * once. JavaScript alone reaches 0.4 of Pillow's speed, because every array access is checked.
+ * Assembles the inner loops as a WebAssembly module of about 400 bytes: sixteen bytes of a row, or three channels of
+ * a pixel, at once. JavaScript alone reaches 0.4 of Pillow's speed, because every array access is checked.
  */
 export function createResizeKernel(): ResizeKernel {
   const { Memory, Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyInterface })
@@ -59,7 +61,8 @@ type Code = readonly (number | Code)[];
 const i32 = 0x7f;
 const v128 = 0x7b;
 
-// Instructions, by the names of the WebAssembly specification (https://webassembly.github.io/spec/core/binary/instructions.html).
+// Instructions, by the names of the WebAssembly specification
+// (https://webassembly.github.io/spec/core/binary/instructions.html).
 const get = (local: number): Code => [0x20, local];
 const set = (local: number): Code => [0x21, local];
 const tee = (local: number): Code => [0x22, local];
@@ -155,7 +158,7 @@ function resampleColumnsCode(): Code {
 }
 
 function moduleBytes(): Uint8Array {
-  const text = (value: string): Code => [value.length, [...value].map((letter) => letter.charCodeAt(0))];
+  const text = (value: string): Code => [value.length, Array.from(value, (letter) => letter.charCodeAt(0))];
   const functionType = (parameters: number): Code => [
     0x60,
     parameters,

@@ -5,21 +5,28 @@ import sharp, { type Metadata } from "sharp";
 /** Twice Pillow's `MAX_IMAGE_PIXELS`, the size from which Pillow refuses to open a picture. */
 const defaultMaxPixels = 178_956_970;
 
-/** What sharp calls the formats that are read; AVIF is a kind of HEIF. SVG and PDF are programs, not pictures, and stay out. */
+/**
+ * What sharp calls the formats that are read; AVIF is a kind of HEIF. SVG and PDF are programs, not pictures, and
+ * stay out.
+ */
 const readableFormats = ["jpeg", "png", "webp", "avif", "heif", "tiff", "gif"];
 
 export interface LoadImageOptions {
-  /** Pictures with more pixels (width x height) than this are refused before they are decoded. Default 178,956,970, as in Pillow. */
+  /**
+   * Pictures with more pixels (width x height) than this are refused before they are decoded. Default 178,956,970,
+   * as in Pillow.
+   */
   readonly maxPixels?: number;
 }
 
 /**
  * Decodes a JPEG, PNG, WebP, AVIF, TIFF or GIF file, or its bytes, to 8-bit RGB.
  *
- * The result is upright (EXIF orientation applied); transparent pixels lie over white; 16-bit channels keep their high byte;
- * grayscale is repeated in three channels; an animation shows its first frame. The numbers are those of Pillow, and so those that
- * published checkpoints were trained on: embedded colour profiles are not applied, and CMYK is converted by its plain formula.
- * (Only AVIF with subsampled colour differs at edges, where the two decoders interpolate differently.)
+ * The result is upright (EXIF orientation applied); transparent pixels lie over white; 16-bit channels keep their
+ * high byte; grayscale is repeated in three channels; an animation shows its first frame. The numbers are those of
+ * Pillow, and so those that published checkpoints were trained on: embedded colour profiles are not applied, and
+ * CMYK is converted by its plain formula. (Only AVIF with subsampled colour differs at edges, where the two decoders
+ * interpolate differently.)
  *
  * @throws VlmR1Error `not-found` without such a file, `limit` above `maxPixels`, `unsupported` for another format,
  * `invalid-data` when the bytes are no picture or are cut off.
@@ -85,7 +92,8 @@ function checkHeader(name: string, header: Metadata, maxPixels: number): void {
   if (!readableFormats.includes(header.format)) {
     throw new VlmR1Error(
       "unsupported",
-      `${name} has the format ${header.format}; JPEG, PNG, WebP, AVIF, TIFF and GIF can be read. Convert it to one of them.`,
+      `${name} has the format ${header.format}; JPEG, PNG, WebP, AVIF, TIFF and GIF can be read. ` +
+        "Convert it to one of them.",
     );
   }
   const pixels = header.width * header.height;

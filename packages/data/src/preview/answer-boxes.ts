@@ -1,4 +1,7 @@
-/** Four numbers in brackets, as every answer format of the field writes a box. Each alternative begins differently: linear time. */
+/**
+ * Four numbers in brackets, as every answer format of the field writes a box. Each alternative begins differently:
+ * linear time.
+ */
 const bracketed =
   /\[\s*(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)\s*\]/g;
 

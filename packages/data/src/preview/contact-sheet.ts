@@ -30,7 +30,8 @@ export async function contactSheet(
   }
   const total = gap + across * (width + gap);
   const svg =
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${total}" height="${y}" font-family="DejaVu Sans, Helvetica, Arial, sans-serif">` +
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${total}" height="${y}" ` +
+    `font-family="DejaVu Sans, Helvetica, Arial, sans-serif">` +
     `<rect width="100%" height="100%" fill="#f7f8fa"/>` +
     `<text x="${gap}" y="${gap + 10}" font-size="15" font-weight="bold" fill="${ink}">${escapeMarkup(heading)}</text>` +
     `${body.join("")}</svg>`;
@@ -78,7 +79,10 @@ function drawSideBySide(
   return drawn.join("");
 }
 
-/** Breaks a text at spaces into at most `most` lines of at most `letters` characters; a text that goes on ends in "…". */
+/**
+ * Breaks a text at spaces into at most `most` lines of at most `letters` characters; a text that goes on ends in
+ * "…".
+ */
 function wrap(text: string, letters: number, most: number): string[] {
   const lines: string[] = [];
   let line = "";

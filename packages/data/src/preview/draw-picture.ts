@@ -1,5 +1,5 @@
-import { frameExtent, type Frame } from "@vlmr1/core";
-import { escapeMarkup } from "./markup.ts";
+import { frameExtent } from "@vlmr1/core";
+import { element, escapeMarkup } from "./markup.ts";
 import { formatCoordinate, type DrawnBox, type PictureView } from "./sample-view.ts";
 
 /** Room for the rulers beside a picture, in pixels. */
@@ -17,87 +17,82 @@ export function pictureSize({ width, height }: PictureView): {
   return { width: width + rulerWidth + 8, height: height + rulerHeight + 8 };
 }
 
-/** A picture as a fragment of SVG: rulers in the numbers of the model's frame, target solid, answer dashed, other objects thin. */
+const fonts = "ui-sans-serif, system-ui, DejaVu Sans, Helvetica, Arial, sans-serif";
+
+/**
+ * A picture as a fragment of SVG: rulers in the numbers of the model's frame, target solid, answer dashed, other objects
+ * thin.
+ */
 export function drawPicture(view: PictureView, ink: string): string {
+  const { width, height, source } = view;
   const boxes = view.boxes.toSorted((a, b) => order[a.role] - order[b.role]).map((box) => drawBox(box, view));
-  return (
-    `<g font-family="ui-sans-serif, system-ui, DejaVu Sans, Helvetica, Arial, sans-serif">${drawRulers(view, ink)}` +
-    `<g transform="translate(${rulerWidth} ${rulerHeight})">` +
-    `<image width="${view.width}" height="${view.height}" href="${view.source}" preserveAspectRatio="none"/>` +
-    `${boxes.join("")}</g></g>`
+  const picture = element("image", { width, height, href: source, preserveAspectRatio: "none" });
+  const place = { transform: `translate(${rulerWidth} ${rulerHeight})` };
+  return element(
+    "g",
+    { "font-family": fonts },
+    drawRulers(view, ink) + element("g", place, picture + boxes.join("")),
   );
 }
 
 const order = { other: 0, target: 1, answer: 2 } as const;
 
-/** Quarter marks along the top and the left edge; the last one is the frame's extent, which tells frames apart at a glance. */
+/**
+ * Quarter marks along the top and the left edge; the last one is the frame's extent, which tells frames apart at a
+ * glance.
+ */
 function drawRulers({ width, height, frame }: PictureView, ink: string): string {
   const [extentX, extentY] = frameExtent(frame);
   const marks: string[] = [];
+  const write = (x: number, y: number, anchor: string, value: number): void => {
+    const style = { "font-size": 11, "text-anchor": anchor, fill: ink };
+    marks.push(element("text", { x, y, ...style }, formatCoordinate(value, frame)));
+  };
   for (let quarter = 0; quarter <= 4; quarter++) {
     const x = rulerWidth + (width * quarter) / 4;
     const y = rulerHeight + (height * quarter) / 4;
-    const anchor = quarter === 0 ? "start" : quarter === 4 ? "end" : "middle";
-    const [valueX, valueY] = [tick((extentX * quarter) / 4, frame), tick((extentY * quarter) / 4, frame)];
-    marks.push(`<path d="M${x} ${rulerHeight - 6}v6M${rulerWidth - 6} ${y}h6" stroke="${ink}"/>`);
-    if (width >= 120 || quarter % 4 === 0) {
-      marks.push(
-        `<text x="${x}" y="${rulerHeight - 10}" font-size="11" text-anchor="${anchor}" fill="${ink}">${valueX}</text>`,
-      );
-    }
-    if (height >= 60 || quarter % 4 === 0) {
-      const baseline = y + (quarter === 0 ? 9 : quarter === 4 ? 0 : 4);
-      marks.push(
-        `<text x="${rulerWidth - 9}" y="${baseline}" font-size="11" text-anchor="end" fill="${ink}">${valueY}</text>`,
-      );
-    }
+    const isEnd = quarter % 4 === 0;
+    marks.push(element("path", { d: `M${x} ${rulerHeight - 6}v6M${rulerWidth - 6} ${y}h6`, stroke: ink }));
+    const anchor = isEnd ? (quarter === 0 ? "start" : "end") : "middle";
+    if (width >= 120 || isEnd) write(x, rulerHeight - 10, anchor, (extentX * quarter) / 4);
+    const baseline = y + (isEnd ? (quarter === 0 ? 9 : 0) : 4);
+    if (height >= 60 || isEnd) write(rulerWidth - 9, baseline, "end", (extentY * quarter) / 4);
   }
   return marks.join("");
 }
 
-function tick(value: number, frame: Frame): string {
-  return formatCoordinate(value, frame);
-}
+const lineWidths = { target: 2.5, answer: 2, other: 1 } as const;
 
 function drawBox({ role, box, label }: DrawnBox, { scale, width, height }: PictureView): string {
   // A box that leaves the picture, as with a wrong frame, is drawn up to a little outside of it.
   const clip = (value: number, limit: number): number => Math.min(Math.max(value * scale, -6), limit + 6);
-  const [x1, y1, x2, y2] = [
-    clip(box[0], width),
-    clip(box[1], height),
-    clip(box[2], width),
-    clip(box[3], height),
-  ];
-  const shape = `x="${round(x1)}" y="${round(y1)}" width="${round(Math.max(0, x2 - x1))}" height="${round(Math.max(0, y2 - y1))}"`;
-  const line = { target: 2.5, answer: 2, other: 1 }[role];
-  const dashes = role === "answer" ? ` stroke-dasharray="6 4"` : "";
-  const opacity = role === "other" ? ` opacity="0.75"` : "";
-  const shadow =
+  const [x, y] = [clip(box[0], width), clip(box[1], height)];
+  const [right, bottom] = [clip(box[2], width), clip(box[3], height)];
+  const shape = { x, y, width: Math.max(0, right - x), height: Math.max(0, bottom - y), fill: "none" };
+  const line = lineWidths[role];
+  const dark = { stroke: "#000000", "stroke-opacity": "0.55", "stroke-width": line + 2 };
+  const bright = { stroke: strokes[role], "stroke-width": line };
+  const rects =
     role === "answer"
-      ? ""
-      : `<rect ${shape} fill="none" stroke="#000000" stroke-opacity="0.55" stroke-width="${line + 2}"/>`;
-  const rect = `<rect ${shape} fill="none" stroke="${strokes[role]}" stroke-width="${line}"${dashes}/>`;
-  return `<g${opacity}>${shadow}${rect}${drawLabel(label, role, [x1, y1, x2, y2], [width, height])}</g>`;
+      ? element("rect", { ...shape, ...bright, "stroke-dasharray": "6 4" })
+      : element("rect", { ...shape, ...dark }) + element("rect", { ...shape, ...bright });
+  const opacity = role === "other" ? "0.75" : "1";
+  return element("g", { opacity }, rects + drawLabel(label, role, [x, y], width));
 }
 
 /** A label above its box, or inside its top edge where there is no room above. */
 function drawLabel(
   label: string,
   role: DrawnBox["role"],
-  [x1, y1]: readonly [number, number, number, number],
-  [width]: readonly [number, number],
+  [left, top]: readonly [number, number],
+  width: number,
 ): string {
   if (label === "") return "";
   const size = role === "other" ? 10 : 11.5;
   const length = Math.min(width, label.length * size * 0.54 + 8);
-  const x = Math.max(0, Math.min(x1, width - length));
-  const y = y1 >= size + 6 ? y1 - size - 6 : y1 + 2;
-  return (
-    `<rect x="${round(x)}" y="${round(y)}" width="${round(length)}" height="${size + 4}" rx="2" fill="#000000" fill-opacity="0.72"/>` +
-    `<text x="${round(x + 4)}" y="${round(y + size)}" font-size="${size}" fill="${strokes[role]}">${escapeMarkup(label)}</text>`
-  );
-}
-
-function round(value: number): number {
-  return Math.round(value * 10) / 10;
+  const x = Math.max(0, Math.min(left, width - length));
+  const y = top >= size + 6 ? top - size - 6 : top + 2;
+  const ground = { x, y, width: length, height: size + 4, rx: 2, fill: "#000000", "fill-opacity": "0.72" };
+  const text = { x: x + 4, y: y + size, "font-size": size, fill: strokes[role] };
+  return element("rect", ground) + element("text", text, escapeMarkup(label));
 }

@@ -31,8 +31,9 @@ export interface Preview {
 /**
  * Draws samples with their boxes, prompts and answers, in the numbers that the model sees.
  *
- * The targets' boxes are drawn solid. Boxes in the sample's `answer` are read in `frame` and drawn dashed: when they do not lie on the
- * targets, answers and targets are in different frames, the commonest mistake of the field, and `warnings` says so.
+ * The targets' boxes are drawn solid. Boxes in the sample's `answer` are read in `frame` and drawn dashed: when they
+ * do not lie on the targets, answers and targets are in different frames, the commonest mistake of the field, and
+ * `warnings` says so.
  *
  * @throws VlmR1Error `invalid-argument` for an empty range; what the dataset throws for a malformed sample.
  */

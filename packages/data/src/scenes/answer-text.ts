@@ -3,7 +3,10 @@ import { roundHalfEven } from "../round-half-even.ts";
 import { referent, type Expression } from "./expression.ts";
 import { centerX, centerY, type Scene, type SceneObject } from "./scene.ts";
 
-/** A good completion for a referring expression: a line of thought that names each step's object and its place, then the box. */
+/**
+ * A good completion for a referring expression: a line of thought that names each step's object and its place, then
+ * the box.
+ */
 export function referringAnswer(expression: Expression, scene: Scene, frame: Frame): string {
   const thought = steps(expression, scene)
     .map((object) => whereabouts(object, scene))

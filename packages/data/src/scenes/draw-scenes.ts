@@ -26,7 +26,10 @@ export interface SceneOptions<Task extends SceneTask = "referring"> {
   readonly length: number;
   /** What to ask. Default `referring`. */
   readonly task?: Task;
-  /** Shares of the kinds of referring expressions. Default: those of the nano recipe, 38 / 21 / 9 / 32 without two-hop. */
+  /**
+   * Shares of the kinds of referring expressions. Default: those of the nano recipe, 38 / 21 / 9 / 32 without
+   * two-hop.
+   */
   readonly kinds?: Partial<Readonly<Record<ExpressionKind, number>>>;
   /** Pixels. Default 64x64. */
   readonly size?: ImageSize;
@@ -36,15 +39,23 @@ export interface SceneOptions<Task extends SceneTask = "referring"> {
   readonly objectSizes?: readonly (readonly [low: number, high: number])[];
   readonly icons?: readonly SceneIcon[];
   readonly colors?: readonly SceneColor[];
-  /** Which colour x shape pairs occur: those for training, or also one held-out pair, the one asked for. Default `seen`. */
+  /**
+   * Which colour x shape pairs occur: those for training, or also one held-out pair, the one asked for. Default
+   * `seen`.
+   */
   readonly pairs?: "seen" | "held-out" | "all";
   /** Default `smooth`. */
   readonly ground?: Ground;
   /** Default `filled`. */
   readonly style?: DrawingStyle;
-  /** How far the ground's colour has to be from every object's, as a distance in RGB. Default 70; 0 lets objects vanish. */
+  /**
+   * How far the ground's colour has to be from every object's, as a distance in RGB. Default 70; 0 lets objects
+   * vanish.
+   */
   readonly contrast?: number;
-  /** Refuses questions with a word that could be left out; false keeps them, as the nano recipe does. Default true. */
+  /**
+   * Refuses questions with a word that could be left out; false keeps them, as the nano recipe does. Default true.
+   */
   readonly everyWordNeeded?: boolean;
   /** Makes a prompt of a question. Default: the question itself. */
   readonly prompt?: (question: string) => string;
@@ -66,9 +77,10 @@ const defaultContrast = 70;
 const maxAttempts = 5000;
 
 /**
- * Pictures of real icons with questions whose answers are computed, drawn on demand: sample i is always the same for the same
- * stream, in any order, on any machine with the same sharp. About 64 kinds of ground, 72 colour x shape pairs and five kinds of
- * referring expressions come out of the defaults; {@link sceneSplits} changes one thing at a time to test generalisation.
+ * Pictures of real icons with questions whose answers are computed, drawn on demand: sample i is always the same for
+ * the same stream, in any order, on any machine with the same sharp. About 64 kinds of ground, 72 colour x shape
+ * pairs and five kinds of referring expressions come out of the defaults; {@link sceneSplits} changes one thing at a
+ * time to test generalisation.
  *
  * @throws VlmR1Error `invalid-argument` for impossible options; `get` throws it when no scene satisfies them.
  */
@@ -162,7 +174,10 @@ function sceneOf(size: ImageSize, objects: readonly PlacedObject[]): Scene {
 /** At most this many raster sizes a range, so that the sprites of a large picture fit in memory. */
 const maxSteps = 32;
 
-/** Sides in pixels of a range of sizes: as often in the list as a uniform draw from the range, rounded, would give them. */
+/**
+ * Sides in pixels of a range of sizes: as often in the list as a uniform draw from the range, rounded, would give
+ * them.
+ */
 function spriteSides([low, high]: readonly [low: number, high: number], shorter: number): number[] {
   return Array.from({ length: maxSteps }, (_, i) =>
     Math.max(1, Math.round((low + ((i + 0.5) / maxSteps) * (high - low)) * shorter)),

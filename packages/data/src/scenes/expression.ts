@@ -11,7 +11,8 @@ export type Side = "left" | "right" | "top" | "bottom";
 export type Relation = "left of" | "right of" | "above" | "below";
 
 /**
- * A referring expression as a program: what it picks is computed ({@link referent}), what it says is derived ({@link wording}).
+ * A referring expression as a program: what it picks is computed ({@link referent}), what it says is derived
+ * ({@link wording}).
  *
  * In the manner of CLEVR's functional programs (Johnson et al. 2017, https://arxiv.org/abs/1612.06890).
  */
@@ -40,7 +41,10 @@ const distances: Readonly<Record<Side, (object: SceneObject) => number>> = {
   bottom: (object) => -centerY(object),
 };
 
-/** Relations hold along the axis on which the two middles differ most, and only when they differ by the scene's margin. */
+/**
+ * Relations hold along the axis on which the two middles differ most, and only when they differ by the scene's
+ * margin.
+ */
 const directions: Readonly<
   Record<Relation, (dx: number, dy: number) => readonly [along: number, across: number]>
 > = {
@@ -75,8 +79,8 @@ export function isRelated(
 }
 
 /**
- * The one object that an expression picks out, or undefined when it picks none or several, or when the order, size or place that it
- * speaks of is too close to call.
+ * The one object that an expression picks out, or undefined when it picks none or several, or when the order, size
+ * or place that it speaks of is too close to call.
  */
 export function referent(expression: Expression, scene: Scene): SceneObject | undefined {
   const candidates = described(expression.head, scene.objects);
@@ -118,7 +122,8 @@ export function phraseWords({ name, color }: NounPhrase): string {
 }
 
 /**
- * Whether each word is needed: leaving any one out of the phrases, or the whole of a clause, no longer picks the same object.
+ * Whether each word is needed: leaving any one out of the phrases, or the whole of a clause, no longer picks the
+ * same object.
  *
  * CLEVR's test for degenerate questions, extended from relations to every attribute.
  */

@@ -49,8 +49,8 @@ export const defaultColors: readonly SceneColor[] = [
 ];
 
 /**
- * Icons of Fluent Emoji High Contrast by name, 1,594 to choose from: `fluentEmoji({ bike: "bicycle" })` draws the icon "bicycle" and
- * calls it "bike".
+ * Icons of Fluent Emoji High Contrast by name, 1,594 to choose from: `fluentEmoji({ bike: "bicycle" })` draws the
+ * icon "bicycle" and calls it "bike".
  *
  * @throws VlmR1Error `not-found` when the set has no such icon.
  */

@@ -28,8 +28,8 @@ const placementTries = 40;
 const pairTries = 50;
 
 /**
- * Whether a colour x shape pair is kept out of training: with the default set one colour of each shape, twelve of 72 pairs, spread
- * evenly over both.
+ * Whether a colour x shape pair is kept out of training: with the default set one colour of each shape, twelve of 72
+ * pairs, spread evenly over both.
  */
 export function isHeldOut(iconIndex: number, colorIndex: number, colorCount: number): boolean {
   return colorIndex === (iconIndex * 5 + 1) % colorCount;
@@ -38,7 +38,8 @@ export function isHeldOut(iconIndex: number, colorIndex: number, colorCount: num
 /**
  * Draws objects that neither overlap nor touch, or undefined when this attempt found no room.
  *
- * Half of the objects repeat the shape (65 %) or the colour of an earlier one: those are the distractors that make words matter.
+ * Half of the objects repeat the shape (65 %) or the colour of an earlier one: those are the distractors that make
+ * words matter.
  */
 export function drawLayout(rules: LayoutRules, rng: Rng): PlacedObject[] | undefined {
   const [low, high] = rules.count;

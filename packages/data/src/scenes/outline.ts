@@ -1,7 +1,10 @@
 import type { SceneObject } from "./scene.ts";
 import { visibleAlpha, type Sprite } from "./sprite.ts";
 
-/** The sprite of each object that was drawn: its exact shape, kept beside the object so that targets stay small and plain. */
+/**
+ * The sprite of each object that was drawn: its exact shape, kept beside the object so that targets stay small and
+ * plain.
+ */
 const drawnWith = new WeakMap<SceneObject, Sprite>();
 const outlines = new WeakMap<Sprite, readonly (readonly number[])[]>();
 
@@ -12,8 +15,9 @@ export function rememberSprite(object: SceneObject, sprite: Sprite): SceneObject
 }
 
 /**
- * The outline of an object as COCO polygons [x1, y1, x2, y2, …] in pixels of the scene, one for each part; holes are filled, as they
- * are everywhere in COCO. An object that was not drawn here (a copy, or one read from a file) is outlined by its box.
+ * The outline of an object as COCO polygons [x1, y1, x2, y2, …] in pixels of the scene, one for each part; holes are
+ * filled, as they are everywhere in COCO. An object that was not drawn here (a copy, or one read from a file) is
+ * outlined by its box.
  */
 export function objectPolygons(object: SceneObject): number[][] {
   const [left, top, right, bottom] = object.box;

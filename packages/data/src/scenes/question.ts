@@ -104,7 +104,10 @@ function countingQuestion(
   };
 }
 
-/** Half of the answers are "no". Whatever the answer, near misses are present: other stars, or other red things, than a red star. */
+/**
+ * Half of the answers are "no". Whatever the answer, near misses are present: other stars, or other red things, than
+ * a red star.
+ */
 function yesNoQuestion(scene: Scene, rules: QuestionRules, rng: Rng): SceneQuestion<"yes-no"> | undefined {
   for (let i = 0; i < tries; i++) {
     const phrase = drawPhrase(scene, { ...rules, everyWordNeeded: false }, rng);
@@ -151,7 +154,10 @@ function detectionQuestion(
   };
 }
 
-/** Words are mostly those of the scene, not always of one object, so that "red key" may be absent where both are present. */
+/**
+ * Words are mostly those of the scene, not always of one object, so that "red key" may be absent where both are
+ * present.
+ */
 function drawPhrase(scene: Scene, { names, colors, phraseForm }: QuestionRules, rng: Rng): NounPhrase {
   const object = pick(scene.objects, rng);
   const name = rng.uniform() < 0.15 ? pick(names, rng) : object.name;

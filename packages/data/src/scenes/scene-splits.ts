@@ -7,8 +7,8 @@ export type SceneSplit = Pick<
 >;
 
 /**
- * Splits that test generalisation, each one change away from training: spread one into the options of `drawScenes`, with its own
- * stream, `drawScenes({ ...sceneSplits["two-hop"], rng: rng.fork("two-hop"), length: 1000 })`.
+ * Splits that test generalisation, each one change away from training: spread one into the options of `drawScenes`,
+ * with its own stream, `drawScenes({ ...sceneSplits["two-hop"], rng: rng.fork("two-hop"), length: 1000 })`.
  *
  * - `new-scenes`: the distribution of training, other scenes.
  * - `held-out-pairs`: the question is about a colour x shape pair that training never shows.
@@ -35,7 +35,7 @@ export const sceneSplits = {
 } as const satisfies Readonly<Record<string, SceneSplit>>;
 
 /**
- * What reproduces the distribution of the experiments behind the built-in `nano` model: words that could be left out are kept, and an
- * object may hardly differ from its ground. Everything else of it is the default.
+ * What reproduces the distribution of the experiments behind the built-in `nano` model: words that could be left out
+ * are kept, and an object may hardly differ from its ground. Everything else of it is the default.
  */
 export const nanoRecipe = { everyWordNeeded: false, contrast: 0 } as const satisfies Partial<SceneOptions>;

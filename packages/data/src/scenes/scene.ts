@@ -25,7 +25,10 @@ export function centerY({ box }: SceneObject): number {
   return (box[1] + box[3]) / 2;
 }
 
-/** How far two middles must be apart before words like "left of" or "second from the top" apply: 8 % of the shorter side. */
+/**
+ * How far two middles must be apart before words like "left of" or "second from the top" apply: 8 % of the shorter
+ * side.
+ */
 export function margin(scene: ImageSize): number {
   return 0.08 * Math.min(scene.width, scene.height);
 }

@@ -38,13 +38,14 @@ const imagePath = ["images", "mscoco", "images", "train2014"] as const;
 const concurrency = 8;
 
 /**
- * Writes drawn scenes as COCO and RefCOCO, in the files and layout that pycocotools and lichengunc/refer read: PNG images,
- * `instances.json` with boxes, areas and polygons of every object, and `refs(unc).p` with one reference a scene.
+ * Writes drawn scenes as COCO and RefCOCO, in the files and layout that pycocotools and lichengunc/refer read: PNG
+ * images, `instances.json` with boxes, areas and polygons of every object, and `refs(unc).p` with one reference a
+ * scene.
  *
  * The keys of `splits` become RefCOCO's split names: `{ train, val, testA, testB }`.
  *
- * @throws VlmR1Error `invalid-argument` when the folder already holds a data set or a split is empty, `invalid-data` when a sample has
- * not exactly one image or its target's box is no object of the scene.
+ * @throws VlmR1Error `invalid-argument` when the folder already holds a data set or a split is empty, `invalid-data`
+ * when a sample has not exactly one image or its target's box is no object of the scene.
  */
 export async function writeScenes(
   splits: Readonly<Record<string, Dataset<WritableTarget>>>,
@@ -121,7 +122,9 @@ async function writeSplit(
   }
 }
 
-/** Adds a sample's image and reference to the state; returns its annotations as JSON and the name of its image file. */
+/**
+ * Adds a sample's image and reference to the state; returns its annotations as JSON and the name of its image file.
+ */
 function record(
   split: string,
   sample: Sample<WritableTarget>,

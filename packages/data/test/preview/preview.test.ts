@@ -24,7 +24,8 @@ describe("preview", () => {
   });
 
   test("draws the target in its colour where it is, and nothing of it elsewhere", async () => {
-    // The picture of 20x10 is shown 300 wide: 15 pixels each, right of a ruler of 40 and below one of 24 + the headline.
+    // The picture of 20x10 is shown 300 wide: 15 pixels each, right of a ruler of 40 and below one of 24 + the
+    // headline.
     const { png } = await preview(datasetOf({ target: { box: [4, 2, 10, 8] } }));
     const sheet = await loadImage(png);
     const colored: [number, number][] = [];

@@ -76,7 +76,8 @@ describe("drawScenes", () => {
       const { objects } = target.scene;
       for (const [i, object] of objects.entries()) {
         const ground = backgroundOf(images[0]!, objects);
-        // A pixel belongs to its object from an opacity of 17 of 255 on: between 22 and 12 the 8-bit colours cannot tell.
+        // A pixel belongs to its object from an opacity of 17 of 255 on: between 22 and 12 the 8-bit colours cannot
+        // tell.
         expect(isInside(visibleBox(images[0]!, object, ground, 22), object.box)).toBe(true);
         expect(isInside(object.box, visibleBox(images[0]!, object, ground, 12))).toBe(true);
         expect(objects.slice(i + 1).every((other) => isApart(object.box, other.box))).toBe(true);
@@ -117,7 +118,8 @@ describe("drawScenes", () => {
     const samples = await first(referring({ answerFrame: thousand, everyWordNeeded: false }), 500);
     for (const { answer, target } of samples) {
       const numbers = JSON.parse(/<answer> (.*) <\/answer>$/.exec(answer!)![1]!) as { bbox_2d: number[] };
-      // A multiple of 1000 / 64 = 15.625 ends in .5 for every fourth pixel; Python's round goes to the even neighbour there.
+      // A multiple of 1000 / 64 = 15.625 ends in .5 for every fourth pixel; Python's round goes to the even
+      // neighbour there.
       const python = target.box.map((v) =>
         v % 8 === 4 ? 2 * Math.round((v * 1000) / 128) : Math.round((v * 1000) / 64),
       );

@@ -1,7 +1,8 @@
 import type { Scene, SceneObject } from "../../src/index.ts";
 
 /**
- * A second, independent reading of what expressions mean, from their words alone: the truth that the tests compare with.
+ * A second, independent reading of what expressions mean, from their words alone: the truth that the tests compare
+ * with.
  *
  * Grammar: the [ADJECTIVE] [COLOR] NOUN [from the SIDE] [RELATION the ...].
  */
