@@ -222,6 +222,23 @@ describe("what each option changes", () => {
     );
   });
 
+  test.each([
+    ["gspo clipLow", gspoLoss({ clipLow: 0.9 }), gspoLoss()],
+    ["gspo clipHigh", gspoLoss({ clipHigh: 0.9 }), gspoLoss()],
+    ["cispo maxRatio", cispoLoss({ maxRatio: 1 }), cispoLoss()],
+    ["cispo ratioLevel", cispoLoss({ ratioLevel: "sequence" }), cispoLoss()],
+    ["sapo temperaturePositive", sapoLoss({ temperaturePositive: 2 }), sapoLoss()],
+    ["sapo temperatureNegative", sapoLoss({ temperatureNegative: 2 }), sapoLoss()],
+    ["sapo ratioLevel", sapoLoss({ ratioLevel: "sequence" }), sapoLoss()],
+    ["vespo kPositive", vespoLoss({ kPositive: 1 }), vespoLoss()],
+    ["vespo lambdaPositive", vespoLoss({ lambdaPositive: 1 }), vespoLoss()],
+    ["vespo kNegative", vespoLoss({ kNegative: 1 }), vespoLoss()],
+    ["vespo lambdaNegative", vespoLoss({ lambdaNegative: 1 }), vespoLoss()],
+  ])("%s moves the gradient", (_, changed, usual) => {
+    const gradients = [changed, usual].map((value) => lossAndGradient(value, inputs).gradient);
+    expect(distance(gradients[0], gradients[1])).toBeGreaterThan(1e-4);
+  });
+
   test("the sampler's weights are truncated or masked, per token or per completion", () => {
     const ratio = (samplerCorrection: object) =>
       loss({ samplerCorrection }).metrics["samplerRatio"] as number;
