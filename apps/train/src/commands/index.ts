@@ -1,5 +1,6 @@
 import type { AddCommand } from "../command-line.ts";
 import { addAudit } from "./audit.ts";
+import { addBench } from "./bench.ts";
 import { addDemo } from "./demo.ts";
 import { addEval } from "./eval.ts";
 import { addGenerate } from "./generate.ts";
@@ -16,4 +17,5 @@ export const commands: readonly AddCommand[] = [
   addScore,
   addAudit,
   addReport,
+  addBench,
 ];

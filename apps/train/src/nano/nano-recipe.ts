@@ -46,7 +46,7 @@ export function warmConfig(seed: number, steps: number): z.input<typeof SftConfi
     batchSize: 32,
     learningRate: 2e-3,
     schedule: { shape: "plateau", warmup: 20, decay: Math.ceil(steps * 0.15) },
-    maxGradientNorm: Infinity,
+    maxGradientNorm: 1e9,
     guards: [],
     checkpointEvery: 0,
     maxAnswerTokens: maxNewTokens,

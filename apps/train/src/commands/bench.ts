@@ -1,0 +1,37 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { VlmR1Error } from "@vlmr1/core";
+import type { AddCommand } from "../command-line.ts";
+
+/** `vlmr1 bench`: the same work against Python peers, in one run. Only in a clone of the repository: it is not published. */
+export const addBench: AddCommand = (program, terminal) => {
+  program
+    .command("bench")
+    .description("compare with Python peers on this machine; `bench setup` installs them")
+    .argument("[names...]", "benchmarks to run (default: all)")
+    .action((names: string[]) => bench(names, terminal().json));
+};
+
+async function bench(names: readonly string[], json: boolean): Promise<void> {
+  const runner = fileURLToPath(new URL("../../../bench/src/main.ts", import.meta.url));
+  if (!existsSync(runner)) {
+    throw new VlmR1Error(
+      "unavailable",
+      "The benchmarks are part of the repository, not of the published package. Clone it to run them.",
+    );
+  }
+  const args = [
+    "--conditions=@vlmr1/source",
+    "--import",
+    "tsx",
+    runner,
+    ...names,
+    ...(json ? ["--json"] : []),
+  ];
+  const child = spawn(process.execPath, args, { stdio: "inherit" });
+  const code = await new Promise<number | null>((resolve) => child.on("exit", resolve));
+  if (code === 2)
+    throw new VlmR1Error("invalid-argument", `vlmr1 bench ${names.join(" ")} was not understood.`);
+  if (code !== 0) throw new VlmR1Error("unavailable", `The benchmark ended with code ${code}.`);
+}
