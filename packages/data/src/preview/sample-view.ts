@@ -1,5 +1,4 @@
 import {
-  boxArea,
   convertBox,
   isBox,
   pixels,
@@ -12,6 +11,7 @@ import {
 import sharp from "sharp";
 import { roundHalfEven } from "../round-half-even.ts";
 import { boxesInText } from "./answer-boxes.ts";
+import { frameWarnings } from "./frame-warnings.ts";
 
 /** A box to draw: the truth, a box of the sample's answer, or another object of the picture. */
 export interface DrawnBox {
@@ -62,7 +62,7 @@ export async function viewSample(sample: Sample, frameOf: FrameOf, side: number)
     answer: sample.answer,
     truth: truthText(sample.target),
     pictures: await Promise.all(pictures),
-    warnings: first ? warningsOf(first, boxes) : [],
+    warnings: first && frame ? frameWarnings(first, boxes, frame) : [],
   };
 }
 
@@ -138,37 +138,6 @@ async function viewPicture(
   const bytes = scale > 1 ? await resized.png().toBuffer() : await resized.jpeg({ quality: 88 }).toBuffer();
   const source = `data:image/${scale > 1 ? "png" : "jpeg"};base64,${bytes.toString("base64")}`;
   return { source, width, height, scale, frame, boxes };
-}
-
-function warningsOf(image: RgbImage, boxes: readonly DrawnBox[]): string[] {
-  const warnings: string[] = [];
-  const outside = boxes.filter(
-    ({ box }) => box[0] < -1 || box[1] < -1 || box[2] > image.width + 1 || box[3] > image.height + 1,
-  );
-  if (outside.some(({ role }) => role !== "answer")) warnings.push("The target leaves the image.");
-  if (outside.some(({ role }) => role === "answer")) {
-    warnings.push("The answer leaves the image when read in this frame: is it written in another?");
-  }
-  const targets = boxes.filter(({ role }) => role === "target");
-  const missed = boxes.filter(
-    ({ role, box }) =>
-      role === "answer" && !targets.some((target) => intersectionOverUnion(box, target.box) >= 0.5),
-  );
-  if (targets.length > 0 && missed.length > 0 && warnings.length === 0) {
-    warnings.push("The answer misses the target when read in this frame: is it written in another?");
-  }
-  return warnings;
-}
-
-function intersectionOverUnion(a: Box, b: Box): number {
-  const shared = boxArea([
-    Math.max(a[0], b[0]),
-    Math.max(a[1], b[1]),
-    Math.min(a[2], b[2]),
-    Math.min(a[3], b[3]),
-  ]);
-  const union = boxArea(a) + boxArea(b) - shared;
-  return union > 0 ? shared / union : 0;
 }
 
 const longestTruth = 400;

@@ -75,17 +75,27 @@ describe("preview", () => {
     expect((await preview(scenes, { frame: thousand })).warnings).toEqual([]);
     const wrong = await preview(scenes, { frame: pixels });
     expect(wrong.warnings.map(({ id }) => id)).toContain("scene/0");
-    expect(wrong.warnings[0]!.warning).toMatchInlineSnapshot(
-      `"The answer leaves the image when read in this frame: is it written in another?"`,
-    );
-    expect(wrong.html).toContain("is it written in another?");
+    expect(wrong.warnings[0]!.warning).toMatchInlineSnapshot(`"The answer leaves the image when read in this frame. Is it written in another?"`);
+    expect(wrong.html).toContain("Is it written in another?");
     const inside = await preview(datasetOf({ target: { box: [0, 0, 8, 8] }, answer: "[12, 1, 18, 9]" }));
     expect(inside.warnings).toEqual([
       {
         id: "s0",
-        warning: "The answer misses the target when read in this frame: is it written in another?",
+        warning: "The answer misses the target when read in this frame. Is it written in another?",
       },
     ]);
+    // The classic: pixels of the original read as pixels of the image that the processor resized to multiples of 28.
+    const large = drawScenes({
+      rng,
+      length: 3,
+      size: { width: 640, height: 480 },
+      objectSizes: [[0.3, 0.4]],
+    });
+    const shrunk = await preview(large, { frame: (image) => resized({ width: 616, height: 476 }, image) });
+    expect(shrunk.warnings.map(({ warning }) => warning.replace(/\d+/, "N"))).toContain(
+      "The answer is up to N beside the target when read in this frame. Is it written in another?",
+    );
+    expect((await preview(large)).warnings).toEqual([]);
     const outside = await preview(datasetOf({ target: { box: [15, 0, 40, 8] } }));
     expect(outside.warnings).toEqual([{ id: "s0", warning: "The target leaves the image." }]);
   });
