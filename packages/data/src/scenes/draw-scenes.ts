@@ -78,9 +78,8 @@ const maxAttempts = 5000;
 
 /**
  * Pictures of real icons with questions whose answers are computed, drawn on demand: sample i is always the same for
- * the same stream, in any order, on any machine with the same sharp. About 64 kinds of ground, 72 colour x shape
- * pairs and five kinds of referring expressions come out of the defaults; {@link sceneSplits} changes one thing at a
- * time to test generalisation.
+ * the same stream, in any order, on any machine with the same sharp. The truth of every expression is computed, and
+ * boxes are exact to the pixel; {@link sceneSplits} changes one thing at a time to test generalisation.
  *
  * @throws VlmR1Error `invalid-argument` for impossible options; `get` throws it when no scene satisfies them.
  */
