@@ -11,10 +11,13 @@ export type { TableFile, TableRow } from "./formats/table.ts";
 export { loadImage, type LoadImageOptions } from "./image/load-image.ts";
 export {
   answerAsBox,
+  answerAsBoxIn,
   answerAsObjects,
+  answerAsObjectsIn,
   answerAsText,
   type AnswerReader,
-  type ReadAnswer,
+  type ObjectsAnswer,
+  type TargetOfImages,
 } from "./loaders/answers.ts";
 export type { CocoFileOptions, CocoObject } from "./loaders/coco-images.ts";
 export { cocoDetection, type CocoDataset, type CocoOptions, type CocoTarget } from "./loaders/coco.ts";

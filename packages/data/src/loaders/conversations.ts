@@ -83,15 +83,13 @@ function parseConversation<Target>(
     });
   }
   const system = turns.slice(0, question).find(({ speaker }) => speaker === "system")?.text;
-  const read = answer(answered.text, withoutTags(answered.text), mention);
   return {
     ...idField(record, mention),
     prompt: template(asked.text.replaceAll("<image>", "").trim()),
     images: names,
-    target: read.target,
+    target: answer(answered.text, withoutTags(answered.text), mention),
     answer: answered.text,
     ...(system === undefined ? {} : { system }),
-    ...(read.check === undefined ? {} : { check: read.check }),
   };
 }
 

@@ -50,13 +50,10 @@ export async function huggingFace<Target = { readonly answer: string }>(
     const given = optionalField(row, solution);
     if (given === undefined) throw wrongField(mention, solution, "the answer", given);
     const read = answer(given, withoutTags(given), mention);
-    const target = { ...read.target, solution: pythonText(given) };
-    const check = read.check === undefined ? {} : { check: read.check };
     return [
       {
         prompt: template(question.replaceAll("<image>", "")),
-        target,
-        ...check,
+        target: (sizes) => ({ ...read(sizes), solution: pythonText(given) }),
         ...named(row, { id, group }),
       },
     ];

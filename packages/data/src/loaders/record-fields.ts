@@ -1,4 +1,4 @@
-import { isBox, type Box, type ImageSize, type VlmR1Error } from "@vlmr1/core";
+import type { Box, ImageSize, VlmR1Error } from "@vlmr1/core";
 import { invalidData, show } from "../invalid-data.ts";
 import type { Mention } from "../inside-folder.ts";
 
@@ -53,12 +53,6 @@ export function wrongField(
     place,
     problem: `${wanted} should be here, found ${show(found)}`,
   });
-}
-
-/** Four numbers that form a box, x1 < x2 and y1 < y2. */
-export function boxField(value: unknown, key: string, mention: Mention): Box {
-  if (isBox(value)) return value;
-  throw wrongField(mention, key, "a box [x1, y1, x2, y2] with x1 < x2 and y1 < y2", value);
 }
 
 /** @throws VlmR1Error `invalid-data` when a box reaches more than a pixel over the edge of its image. */

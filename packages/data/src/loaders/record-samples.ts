@@ -1,8 +1,9 @@
 import { basename } from "node:path";
-import type { ImageSize, Sample } from "@vlmr1/core";
+import type { Sample } from "@vlmr1/core";
 import { loadedDataset, type LoadedDataset, type SkipLog } from "../dataset/bad-samples.ts";
 import { openRecordFile, type RecordFile } from "../formats/record-file.ts";
 import { invalidData, show } from "../invalid-data.ts";
+import type { TargetOfImages } from "./answers.ts";
 import { missingFiles, missingImage, type ImageFolder } from "./image-folder.ts";
 import type { Mention } from "../inside-folder.ts";
 
@@ -13,12 +14,10 @@ export interface ParsedRecord<Target> {
   readonly prompt: string;
   /** Names relative to the image folder. */
   readonly images: readonly unknown[];
-  readonly target: Target;
+  readonly target: TargetOfImages<Target>;
   readonly system?: string;
   readonly answer?: string;
   readonly group?: string;
-  /** Checks the target against the images' sizes. @throws VlmR1Error `invalid-data`. */
-  readonly check?: (sizes: readonly ImageSize[]) => void;
 }
 
 /** A file of records, its images, and what a record means. */
@@ -108,12 +107,11 @@ async function readSample<Target>(
   const pictures = await Promise.all(
     parsed.images.map((image) => images.load(images.resolve(image, mention), mention)),
   );
-  parsed.check?.(pictures);
   return {
     id: `${label}/${parsed.id ?? mention.place.replace(" ", "-")}`,
     prompt: parsed.prompt,
     images: pictures,
-    target: parsed.target,
+    target: parsed.target(pictures),
     ...(parsed.system === undefined ? {} : { system: parsed.system }),
     ...(parsed.answer === undefined ? {} : { answer: parsed.answer }),
     ...(parsed.group === undefined ? {} : { group: parsed.group }),

@@ -4,7 +4,8 @@ import { openTable } from "../formats/table-folder.ts";
 import type { TableRow } from "../formats/table.ts";
 import type { Mention } from "../inside-folder.ts";
 import { recQuestion, recTemplate, type PromptTemplate } from "../prompts.ts";
-import { boxField, checkBoxInside, optionalField, wrongField } from "./record-fields.ts";
+import { answerAsBox } from "./answers.ts";
+import { optionalField, wrongField } from "./record-fields.ts";
 import { tableSamples, type ParsedRow } from "./table-samples.ts";
 
 /** The truth of a referring expression in a table. */
@@ -36,7 +37,10 @@ export async function refCocoTable(options: RefCocoTableOptions): Promise<Loaded
   const question = options.question ?? recQuestion;
   const template = options.template ?? recTemplate;
   const parse = (row: TableRow, mention: Mention): readonly ParsedRow<RefCocoTableTarget>[] => {
-    const box = xywhField(optionalField(row, "bbox"), mention);
+    const read = answerAsBox(xywhField(optionalField(row, "bbox"), mention), "", {
+      ...mention,
+      place: `${mention.place}, bbox`,
+    });
     const given = optionalField(row, "answer");
     const expressions = typeof given === "string" ? [given] : given;
     if (
@@ -49,8 +53,7 @@ export async function refCocoTable(options: RefCocoTableOptions): Promise<Loaded
     return expressions.map((expression: string, part) => ({
       id: `${mention.place.replace(" ", "-")}/${part}`,
       prompt: template(question(expression)),
-      target: { box, expression },
-      check: ([image]) => checkBoxInside(box, image, "bbox", mention),
+      target: (sizes) => ({ ...read(sizes), expression }),
     }));
   };
   return tableSamples({
@@ -68,7 +71,7 @@ export async function refCocoTable(options: RefCocoTableOptions): Promise<Loaded
 function xywhField(value: unknown, mention: Mention): Box {
   const list = ArrayBuffer.isView(value) ? Array.from(value as Float32Array) : value;
   if (Array.isArray(list) && list.length === 4) {
-    return boxField(boxFromXywh(list as [number, number, number, number]), "bbox", mention);
+    return boxFromXywh(list as [number, number, number, number]);
   }
   throw wrongField(mention, "bbox", "a box [x, y, width, height]", value);
 }

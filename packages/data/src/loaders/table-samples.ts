@@ -1,9 +1,10 @@
-import { VlmR1Error, type ImageSize, type RgbImage, type Sample } from "@vlmr1/core";
+import { VlmR1Error, type RgbImage, type Sample } from "@vlmr1/core";
 import { loadedDataset, type LoadedDataset, type SkipLog } from "../dataset/bad-samples.ts";
 import type { TableFile, TableRow } from "../formats/table.ts";
 import { loadImage } from "../image/load-image.ts";
 import type { Mention } from "../inside-folder.ts";
 import { invalidData } from "../invalid-data.ts";
+import type { TargetOfImages } from "./answers.ts";
 import { atPlace, type ImageFolder } from "./image-folder.ts";
 import { wrongField } from "./record-fields.ts";
 
@@ -12,10 +13,8 @@ export interface ParsedRow<Target> {
   /** Unique in the table; the row number stands in when there is none. */
   readonly id?: string;
   readonly prompt: string;
-  readonly target: Target;
+  readonly target: TargetOfImages<Target>;
   readonly group?: string;
-  /** Checks the target against the images' sizes. @throws VlmR1Error `invalid-data`. */
-  readonly check?: (sizes: readonly ImageSize[]) => void;
 }
 
 /** A table and what its rows mean. */
@@ -73,7 +72,6 @@ export async function tableSamples<Target>(reading: TableReading<Target>): Promi
       if (parsed === undefined)
         throw invalidData({ ...mention, problem: "the file has changed since it was opened" });
       const images = await readImages(row[imageColumn], reading, mention);
-      parsed.check?.(images);
       return sampleOf(parsed, images, index);
     },
   });
@@ -88,7 +86,7 @@ function sampleOf<Target>(
     id: parsed.id ?? `row-${row}`,
     prompt: parsed.prompt,
     images,
-    target: parsed.target,
+    target: parsed.target(images),
     ...(parsed.group === undefined ? {} : { group: parsed.group }),
   };
 }

@@ -97,7 +97,6 @@ function parseRow<Target>(
     ...idField(record, mention),
     prompt: template(question.replaceAll("<image>", "")),
     images: imageNames(record, "image", mention),
-    target: { ...read.target, solution: `<answer> ${text} </answer>`, rewardMethod: method },
-    ...(read.check === undefined ? {} : { check: read.check }),
+    target: (sizes) => ({ ...read(sizes), solution: `<answer> ${text} </answer>`, rewardMethod: method }),
   };
 }

@@ -44,8 +44,7 @@ export function parseProblem<Target>(
     ...idField(record, mention),
     prompt: template(problem.replaceAll("<image>", "")),
     images: imageNames(record, fields.image, mention),
-    target: { ...read.target, solution: pythonText(given) },
-    ...(read.check === undefined ? {} : { check: read.check }),
+    target: (sizes) => ({ ...read(sizes), solution: pythonText(given) }),
     ...groupOf(record, group),
   };
 }
