@@ -43,7 +43,7 @@ export async function computeLogits(
   const config = { architecture, adapters };
   const program = engine.compile(
     (frozen: Tensors, trained: Tensors, inputs: TokenInputs, images: FeatureTensors | null): tf.Tensor2D => {
-      const root = modelScope(config, frozen, trained);
+      const root = modelScope(config, [frozen, trained]);
       const { hidden } = promptPass(root, config, inputs, images ?? undefined, false);
       return logits(headScope(root, decoder), finalNorm(root, decoder, hidden));
     },

@@ -11,7 +11,7 @@ import {
 } from "./language-model.ts";
 import type { KeyValues } from "./layers/attention.ts";
 import { logits } from "./layers/head.ts";
-import { rootScope, type AdapterScaling, type Scope } from "./layers/scope.ts";
+import { rootScope, type AdapterDropout, type AdapterScaling, type Scope } from "./layers/scope.ts";
 
 /** Image side of a prompt pass; `deepstack` is empty for most families. */
 export interface FeatureTensors {
@@ -53,8 +53,8 @@ export function promptPass(
 }
 
 /** The scope of a model's parameters, split over several records. */
-export function modelScope(config: PassConfig, ...records: readonly Tensors[]): Scope {
-  return rootScope(Object.assign({}, ...records) as Tensors, config.adapters);
+export function modelScope(config: PassConfig, records: readonly Tensors[], dropout?: AdapterDropout): Scope {
+  return rootScope(Object.assign({}, ...records) as Tensors, config.adapters, dropout);
 }
 
 /** What the prompts leave for generation. */

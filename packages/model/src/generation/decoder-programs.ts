@@ -81,7 +81,7 @@ function forEachAnswer(logits: tf.Tensor2D, rows: number): tf.Tensor2D {
 export function createDecoderPrograms(engine: Engine, config: PassConfig, bake: boolean): DecoderPrograms {
   const prefillProgram = engine.compile<Parameters<PrefillFunction>, Prefilled>(
     (frozen, trained, inputs, images) =>
-      prefill(modelScope(config, frozen, trained), config, inputs, images ?? undefined),
+      prefill(modelScope(config, [frozen, trained]), config, inputs, images ?? undefined),
     { name: "prefill" },
   );
   const firsts = new Map<PickMode, Compiled<Parameters<FirstFunction>, NextToken>>();
@@ -101,7 +101,7 @@ export function createDecoderPrograms(engine: Engine, config: PassConfig, bake: 
     if (known) return known;
     const program = engine.compile<Parameters<StepFunction>, StepOutput>(
       (frozen, trained, prefix, cache, inputs, pick) => {
-        const root = modelScope(config, frozen, trained);
+        const root = modelScope(config, [frozen, trained]);
         const result = stepPass(root, config, inputs, prefix, cache);
         return { ...choose(mode, result.logits, pick), cache: result.cache };
       },

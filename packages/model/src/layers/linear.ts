@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import { dropOut } from "./dropout.ts";
 import { optionalParameter, parameter, type Scope } from "./scope.ts";
 
 /**
@@ -11,7 +12,8 @@ export function linear(scope: Scope, x: tf.Tensor): tf.Tensor {
   if (bias) y = tf.add(y, bias);
   const scaling = scope.adapters?.get(scope.name);
   if (scaling === undefined) return y;
-  const low = tf.matMul(x, parameter(scope, "lora_A.weight"), false, true); // [n, r]
+  const kept = scope.dropout ? dropOut(x, scope.dropout, scope.name) : x;
+  const low = tf.matMul(kept, parameter(scope, "lora_A.weight"), false, true); // [n, r]
   const update = tf.matMul(tf.mul(low, scaling), parameter(scope, "lora_B.weight"), false, true); // [n, out]
   return tf.add(y, update);
 }

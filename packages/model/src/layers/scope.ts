@@ -5,16 +5,27 @@ import type { Tensors } from "../family.ts";
 /** Adapters that take part in a forward pass: LoRA scaling by module name. A module that is not listed runs without one. */
 export type AdapterScaling = ReadonlyMap<string, number>;
 
+/** Noise of one training pass, for dropout in front of adapters. */
+export interface AdapterDropout {
+  /** Share of the inputs that is zeroed; in (0, 1). */
+  readonly rate: number;
+  /** Uniform numbers, at least one for each row of a layer's input. `[rows]` */
+  readonly rows: tf.Tensor;
+  /** Uniform numbers, at least one for each column. `[columns]` */
+  readonly columns: tf.Tensor;
+}
+
 /** A place in the parameter tree: layers read their weights from it by short names. */
 export interface Scope {
   readonly name: string;
   readonly tensors: Tensors;
   readonly adapters?: AdapterScaling | undefined;
+  readonly dropout?: AdapterDropout | undefined;
 }
 
 /** The root of a parameter tree. */
-export function rootScope(tensors: Tensors, adapters?: AdapterScaling): Scope {
-  return { name: "", tensors, adapters };
+export function rootScope(tensors: Tensors, adapters?: AdapterScaling, dropout?: AdapterDropout): Scope {
+  return { name: "", tensors, adapters, dropout };
 }
 
 /** The scope of a submodule; `path` may have several parts, for example `self_attn.q_proj`. */

@@ -7,7 +7,7 @@ export interface LoraConfig {
   readonly rank: number;
   /** Updates are scaled by alpha / r. */
   readonly alpha: number;
-  /** Share of the adapter's inputs that is zeroed while training; in [0, 1). */
+  /** Share of the adapter's inputs that is zeroed while training, in the decoder; in [0, 1). */
   readonly dropout: number;
   /**
    * Which linear layers: names (a layer matches when it is called so or ends in `.name`), or one regular expression for the whole

@@ -14,8 +14,8 @@ import type { PolicyLoss } from "./policy-loss.ts";
 import type { CompletionGroup, Policy, PolicyState } from "./policy-types.ts";
 import { createPromptCache } from "./prompt-of-sample.ts";
 import type { TrainedPart } from "./trained-parameters.ts";
-import { copyOf, openTrainedWeights, type WeightSet } from "./trained-weights.ts";
-import { tokenRows, trainingLayout, type PromptAnswers } from "./training-layout.ts";
+import { copyOf, openTrainedWeights, type TrainedWeights, type WeightSet } from "./trained-weights.ts";
+import { dropoutNoise, tokenRows, trainingLayout, type PromptAnswers } from "./training-layout.ts";
 import { checkpointedLayer } from "./training-pass.ts";
 
 /** What a policy trains, and how. */
@@ -52,7 +52,7 @@ export async function createPolicy(model: Model, options: PolicyOptions = {}): P
   const { decoder } = architecture;
   const programs = createDecoderPrograms(engine, { architecture, adapters: weights.current.adapters }, bake);
   const layer = options.checkpoint ? checkpointedLayer : undefined;
-  const passes = createPasses(model, layer, weights.headIsTrained);
+  const passes = createPasses(model, layer, weights);
 
   const layOut = (groups: readonly CompletionGroup[]) => {
     const answers: PromptAnswers[] = groups.map(({ sample, completions }) => ({
@@ -65,10 +65,12 @@ export async function createPolicy(model: Model, options: PolicyOptions = {}): P
     { answers, layout }: ReturnType<typeof layOut>,
     set: WeightSet,
     temperature: number,
+    rng?: Rng,
   ) => ({
     ...layout.inputs,
     images: await batchImages(architecture, layout, answers.length, set),
     temperature,
+    noise: rng && weights.dropout > 0 ? dropoutNoise(decoder, layout.sizes, rng) : null,
   });
   const score = async (set: WeightSet, groups: readonly CompletionGroup[], temperature: number) => {
     if (groups.length === 0) return [];
@@ -106,7 +108,7 @@ export async function createPolicy(model: Model, options: PolicyOptions = {}): P
       const laidOut = layOut(batch.groups);
       const { sizes } = laidOut.layout;
       const inputs = {
-        forward: await forwardInputs(laidOut, set, batch.temperature),
+        forward: await forwardInputs(laidOut, set, batch.temperature, batch.rng),
         given: lossInputs(sizes, batch),
       };
       const target = { gradients: updater.gradientTarget().views };
@@ -157,7 +159,7 @@ const SLOT = "optimizer/";
 function createPasses(
   { engine, architecture }: Model,
   layer: typeof checkpointedLayer | undefined,
-  headIsTrained: boolean,
+  { headIsTrained, dropout }: TrainedWeights,
 ) {
   const gradients = new Map<string, GradientProgram>();
   const scorers = new Map<WeightSet["adapters"], ReturnType<typeof compileScores>>();
@@ -167,6 +169,7 @@ function createPasses(
     layer,
     entropies,
     headIsTrained,
+    dropout,
   });
   return {
     scores(set: WeightSet) {

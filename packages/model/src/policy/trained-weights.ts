@@ -28,6 +28,8 @@ export interface TrainedWeights {
   /** Parameters of the decoder only, for generation. */
   readonly decoding: { readonly frozen: DeviceTensors; readonly trained: DeviceTensors };
   readonly headIsTrained: boolean;
+  /** Share of the adapters' inputs that training zeroes. */
+  readonly dropout: number;
   readonly reference: Reference;
   /** Says that the trained weights changed. */
   updated(): void;
@@ -78,6 +80,7 @@ async function fullWeights(
       trained: parameters.select((name) => names.has(name) && !isVision(name)),
     },
     headIsTrained: names.has(head),
+    dropout: 0,
     reference: createReference({ group, pack, keep, initial: undefined, copied: weightSet }),
     updated() {
       parameters.touch();
@@ -110,6 +113,7 @@ async function adapterWeights(model: Model, options: TrainedWeightsOptions): Pro
     current: weightSet(group.views),
     decoding: { frozen: parameters.select((name) => !isVision(name)), trained: Object.fromEntries(language) },
     headIsTrained: false,
+    dropout: adapter.config.dropout,
     reference: createReference({
       group,
       pack,

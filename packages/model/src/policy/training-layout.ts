@@ -1,4 +1,4 @@
-import { VlmR1Error } from "@vlmr1/core";
+import { VlmR1Error, type Rng } from "@vlmr1/core";
 import { bucketCount, bucketLength } from "../buckets.ts";
 import type { DecoderConfig, HostTensor } from "../family.ts";
 import { answerBias, answerRotary, promptInputs, type Prompt, type PromptInputs } from "../prompt-batch.ts";
@@ -88,6 +88,21 @@ export function trainingLayout(
     prompts,
     inputs: { prompt: promptInputs(decoder, prompts, S), answer },
   };
+}
+
+/** Random numbers from which dropout makes its masks: one for each row and each column of the widest input. */
+export function dropoutNoise(
+  decoder: DecoderConfig,
+  { prompts, group, slots, length }: BatchSizes,
+  rng: Rng,
+) {
+  const rows = prompts * Math.max(slots, group * length);
+  const columns = Math.max(decoder.hiddenSize, decoder.intermediateSize, decoder.heads * decoder.headDim);
+  const uniforms = (count: number): HostTensor => ({
+    data: Float32Array.from({ length: count }, () => rng.uniform()),
+    shape: [count],
+  });
+  return { rows: uniforms(rows), columns: uniforms(columns) };
 }
 
 /** Numbers per token, group by group, as one rectangle `[P G, T]`; `fallback` where a completion has none. */

@@ -4,7 +4,7 @@ import type { Tensors } from "../family.ts";
 import { headScope, type LayerFunction, type TokenInputs } from "../language-model.ts";
 import { decoderLayer } from "../layers/decoder.ts";
 import { targetScores, type TargetScores } from "../layers/head.ts";
-import type { Scope } from "../layers/scope.ts";
+import type { AdapterDropout, Scope } from "../layers/scope.ts";
 import {
   answerPass,
   modelScope,
@@ -33,11 +33,15 @@ export interface ForwardTensors {
   readonly images: TrainingImages;
   /** Divides the logits. */
   readonly temperature: tf.Scalar;
+  /** For adapters with dropout, while they are trained. */
+  readonly noise: Pick<AdapterDropout, "rows" | "columns"> | null;
 }
 
 export interface ForwardOptions extends PassConfig {
   readonly entropies: boolean;
   readonly headIsTrained: boolean;
+  /** Share of the adapters' inputs that is zeroed; 0 when nothing is trained. */
+  readonly dropout: number;
 }
 
 function imageFeatures(
@@ -61,7 +65,9 @@ export function scoreAnswers(
   inputs: ForwardTensors,
 ): TargetScores {
   const { decoder } = options.architecture;
-  const root = modelScope(options, ...records);
+  const dropout =
+    inputs.noise && options.dropout > 0 ? { ...inputs.noise, rate: options.dropout } : undefined;
+  const root = modelScope(options, records, dropout);
   const images = imageFeatures(options, root.tensors, inputs.images);
   const prompt = promptPass(root, options, inputs.prompt, images, true);
   const hidden = answerPass(root, options, prompt, inputs.answer); // [P G T, D]
