@@ -103,9 +103,11 @@ async function outsideReward({ module, exported, name }: RewardRequest): Promise
       `${module} exports no function ${exported}. It exports: ${functions.join(", ") || "none"}.`,
     );
   }
-  // A factory takes no required parameter; a reward takes its input.
-  const reward: unknown = value.length === 0 ? (value as () => unknown)() : value;
-  if (typeof reward === "function") return reward as RewardFunction;
+  if (value.length > 0) return value as RewardFunction;
+  // Without a required parameter it is a factory, or a rule that does not look.
+  const made: unknown = (value as () => unknown)();
+  if (typeof made === "function") return made as RewardFunction;
+  if (typeof made === "number") return value as RewardFunction;
   throw new VlmR1Error(
     "invalid-argument",
     `${module}#${name} is neither a reward nor a function that makes one.`,
