@@ -16,7 +16,7 @@ interface RealCase {
 }
 
 const root = mkdtempSync(join(tmpdir(), "vlmr1-smollm2-"));
-afterAll(() => rmSync(root, { recursive: true }));
+afterAll(() => rmSync(root, { recursive: true }), 300_000);
 
 const python = (...args: string[]): void => void execFileSync("python3", args, { cwd: root, stdio: "pipe" });
 
