@@ -93,7 +93,7 @@ describe("a judge", () => {
       }, 15);
     });
     const reward = judgeReward({ ...fast, baseUrl, concurrency: 3 });
-    await Promise.all(Array.from({ length: 12 }, (_, i) => reward(input(`answer ${i}`))));
+    await Promise.all(Array.from({ length: 12 }, async (_, i) => reward(input(`answer ${i}`))));
     expect(most).toBe(3);
   });
 

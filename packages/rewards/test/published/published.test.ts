@@ -42,10 +42,13 @@ const random = JSON.parse(
   default: [string, string, number][];
 };
 
-/** Equal to 1e-12, or a crash where Python crashed. */
+/** Equal to 1e-12, or a crash where Python crashed; what is compared shows in the message. */
 function expectPublished(run: () => number, wanted: number | string, context: unknown): void {
-  if (typeof wanted === "string") expect(run, JSON.stringify(context)).toThrow(/crashes here/);
-  else expect(Math.abs(run() - wanted), JSON.stringify(context)).toBeLessThanOrEqual(1e-12);
+  if (typeof wanted === "string") expect(run).toThrow(/crashes here/);
+  else {
+    const got = run();
+    expect([context, Math.abs(got - wanted) <= 1e-12 ? wanted : got]).toEqual([context, wanted]);
+  }
 }
 
 describe("the published rules, to 1e-12", () => {
@@ -68,16 +71,16 @@ describe("the published rules, to 1e-12", () => {
   });
 
   test("choices, yes and no, numbers and texts", () => {
-    for (const { t, r } of golden.extract_choice) expect(vlmR1.extractChoice(t), t).toBe(r);
-    for (const { c, s, r } of golden.yes_no) expect(vlmR1.yesNoReward(c, s), c).toBe(r);
-    for (const { c, s, r } of golden.mcq) expect(vlmR1.mcqReward(c, s), c).toBe(r);
-    for (const { t, r } of golden.clean_text) expect(vlmR1.cleanText(t), t).toBe(r);
-    for (const { c, s, r } of golden.all_match) expect(vlmR1.allMatchReward(c, s), c).toBe(r);
-    for (const { c, s, r } of golden.numeric) expect(vlmR1.numericReward(c, s), c).toBe(r);
+    for (const { t, r } of golden.extract_choice) expect([t, vlmR1.extractChoice(t)]).toEqual([t, r]);
+    for (const { c, s, r } of golden.yes_no) expect([c, vlmR1.yesNoReward(c, s)]).toEqual([c, r]);
+    for (const { c, s, r } of golden.mcq) expect([c, vlmR1.mcqReward(c, s)]).toEqual([c, r]);
+    for (const { t, r } of golden.clean_text) expect([t, vlmR1.cleanText(t)]).toEqual([t, r]);
+    for (const { c, s, r } of golden.all_match) expect([c, vlmR1.allMatchReward(c, s)]).toEqual([c, r]);
+    for (const { c, s, r } of golden.numeric) expect([c, vlmR1.numericReward(c, s)]).toEqual([c, r]);
     for (const { t, r } of golden.repetition) expectPublished(() => vlmR1.repetitionReward(t), r, t);
     for (const { t, rec, default: plain } of golden.format) {
-      expect(vlmR1.formatRewardRec(t), t).toBe(rec ? 1 : 0);
-      expect(vlmR1.formatReward(t), t).toBe(plain ? 1 : 0);
+      expect([t, vlmR1.formatRewardRec(t)]).toEqual([t, rec ? 1 : 0]);
+      expect([t, vlmR1.formatReward(t)]).toEqual([t, plain ? 1 : 0]);
     }
   });
 });
@@ -98,16 +101,20 @@ describe("the published rules on random damage", () => {
   test("texts", () => {
     for (const [text, wanted] of random.rep)
       expectPublished(() => vlmR1.repetitionReward(text), wanted, text);
-    for (const [text, wanted] of random.choice) expect(vlmR1.extractChoice(text), text).toBe(wanted);
+    for (const [text, wanted] of random.choice)
+      expect([text, vlmR1.extractChoice(text)]).toEqual([text, wanted]);
     for (const [content, solution, wanted] of random.yn)
       expect(vlmR1.yesNoReward(content, solution)).toBe(wanted);
     for (const [content, solution, wanted] of random.mcq)
       expect(vlmR1.mcqReward(content, solution)).toBe(wanted);
-    for (const [text, wanted] of random.clean) expect(vlmR1.cleanText(text), text).toBe(wanted);
+    for (const [text, wanted] of random.clean) expect([text, vlmR1.cleanText(text)]).toEqual([text, wanted]);
     for (const [content, solution, wanted] of random.all)
       expect(vlmR1.allMatchReward(content, solution)).toBe(wanted);
     for (const [content, solution, wanted] of random.num) {
-      expect(vlmR1.numericReward(content, solution), JSON.stringify([content, solution])).toBe(wanted);
+      expect([JSON.stringify([content, solution]), vlmR1.numericReward(content, solution)]).toEqual([
+        JSON.stringify([content, solution]),
+        wanted,
+      ]);
     }
     for (const [content, solution, wanted] of random.default) {
       expectPublished(() => vlmR1.defaultAccuracyReward(content, solution), wanted, [content, solution]);
@@ -116,10 +123,10 @@ describe("the published rules on random damage", () => {
 
   test("formats", () => {
     for (const [text, rec, internVl, glm, plain] of random.fmt) {
-      expect(vlmR1.formatRewardRec(text), text).toBe(rec ? 1 : 0);
-      expect(vlmR1.formatRewardRecInternVl(text), text).toBe(internVl ? 1 : 0);
-      expect(vlmR1.formatRewardRecGlm(text), text).toBe(glm ? 1 : 0);
-      expect(vlmR1.formatReward(text), text).toBe(plain ? 1 : 0);
+      expect([text, vlmR1.formatRewardRec(text)]).toEqual([text, rec ? 1 : 0]);
+      expect([text, vlmR1.formatRewardRecInternVl(text)]).toEqual([text, internVl ? 1 : 0]);
+      expect([text, vlmR1.formatRewardRecGlm(text)]).toEqual([text, glm ? 1 : 0]);
+      expect([text, vlmR1.formatReward(text)]).toEqual([text, plain ? 1 : 0]);
     }
   });
 

@@ -55,7 +55,7 @@ test("the last number of a text", () => {
     ["12,34", 34],
     ["none", undefined],
   ];
-  for (const [text, number] of cases) expect(readNumber(text), text).toBe(number);
+  for (const [text, number] of cases) expect([text, readNumber(text)]).toEqual([text, number]);
 });
 
 test("yes and no are whole words, and both are none", () => {

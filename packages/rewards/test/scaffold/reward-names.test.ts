@@ -15,6 +15,6 @@ test("derives every name from the package's", () => {
 
 test("refuses what npm would refuse", () => {
   for (const name of ["", "My Reward", "../x", "1st", "@me", "a/b/c", "x-"]) {
-    expect(() => rewardNames(name), name).toThrow(/must be an npm name/);
+    expect(() => rewardNames(name)).toThrow(/must be an npm name/);
   }
 });

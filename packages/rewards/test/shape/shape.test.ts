@@ -37,7 +37,10 @@ const formats: readonly (readonly [text: string, passing: readonly FormatVariant
 describe("the think-answer format", () => {
   test.each(formats)("%j", (text, passing) => {
     for (const variant of ["strict", "vlm-r1", "open-r1", "trl", "perception-r1"] as const) {
-      expect(formatReward({ variant })(input(text)), variant).toBe(passing.includes(variant) ? 1 : 0);
+      expect([variant, formatReward({ variant })(input(text))]).toEqual([
+        variant,
+        passing.includes(variant) ? 1 : 0,
+      ]);
     }
   });
 
