@@ -2,7 +2,14 @@ import type { BenchRow, Benchmark } from "./row.ts";
 import { setUpPythonPeers } from "./python-peer.ts";
 
 /** Every benchmark by name. Each module is imported when it runs. */
-const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {};
+const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
+  engine: async () => (await import("./engine.ts")).engineBenchmark,
+  "eval-coco": async () => (await import("./eval-coco.ts")).evalCoco,
+  rewards: async () => (await import("./rewards-speed.ts")).rewardsSpeed,
+  images: async () => (await import("./images.ts")).images,
+  scenes: async () => (await import("./scenes.ts")).scenes,
+  data: async () => (await import("./data-loaders.ts")).dataLoaders,
+};
 
 /** `npm run bench`: all benchmarks, or the named ones; `setup` installs the Python peers first. */
 async function main(args: readonly string[]): Promise<number> {
