@@ -209,8 +209,8 @@ describe("a full disk", () => {
   // RLIMIT_FSIZE stands in for it: a write beyond the limit fails (EFBIG) wherever it happens to be.
   const runWithLimit = (blocks: number, ...parameters: string[]) => {
     const at = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-    const flags = `--conditions=@vlmr1/source --import tsx --import ${at("without-tfjs.mjs")}`;
-    const command = `ulimit -f ${blocks}; exec "${process.execPath}" ${flags} ${at("killed-run.ts")} "$@"`;
+    const flags = `--conditions=@vlmr1/source --import tsx --import ${at("soak/without-tfjs.ts")}`;
+    const command = `ulimit -f ${blocks}; exec "${process.execPath}" ${flags} ${at("soak/killed-run.ts")} "$@"`;
     return promisify(execFile)("bash", ["-c", command, "bash", ...parameters]);
   };
 

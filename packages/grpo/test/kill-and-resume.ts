@@ -53,8 +53,8 @@ export async function killAndResume(kills: number, steps: number, padding: numbe
 }
 
 function start(parameters: string[]) {
-  const flags = ["--conditions=@vlmr1/source", "--import", "tsx", "--import", here("without-tfjs.mjs")];
-  const child = spawn(process.execPath, [...flags, here("killed-run.ts"), ...parameters], {
+  const flags = ["--conditions=@vlmr1/source", "--import", "tsx", "--import", here("soak/without-tfjs.ts")];
+  const child = spawn(process.execPath, [...flags, here("soak/killed-run.ts"), ...parameters], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   let errors = "";

@@ -1,7 +1,7 @@
 import { appendFileSync } from "node:fs";
 import { createHash } from "node:crypto";
-import { train } from "../src/train.ts";
-import { plainPolicy } from "./plain-policy.ts";
+import { train } from "../../src/train.ts";
+import { plainPolicy } from "../plain-policy.ts";
 
 /*
  * A training run in a process of its own, to be killed: node killed-run.ts DIRECTORY LOG STEPS [PADDING].
