@@ -214,11 +214,12 @@ export function hiddenStates(
 
 /** Mean cross-entropy of targets `[N]` for hidden states `[N, D]` under a frozen tied head `[V, D]`, gradient by hand. */
 export function tiedCrossEntropy(hidden: Tensor, embedding: Tensor, targets: Tensor): Tensor {
-  const logProbs = tf.customGrad((h: tf.Tensor, save: unknown) => {
+  const logProbs = tf.customGrad((...given: unknown[]) => {
+    const [h, save] = given as [Tensor, (tensors: Tensor[]) => void];
     const logits = tf.matMul(h, embedding, false, true); // [N, V]
     const rows = tf.gather(embedding, targets as tf.Tensor1D);
     const total = tf.logSumExp(logits, -1, true);
-    (save as (tensors: Tensor[]) => void)([logits, total, rows]);
+    save([logits, total, rows]);
     const value = tf.sub(tf.sum(tf.mul(h, rows), -1), tf.squeeze(total, [1]));
     const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor => {
       const [kept, sum, wanted] = saved as [Tensor, Tensor, Tensor];

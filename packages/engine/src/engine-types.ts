@@ -56,11 +56,13 @@ export type TargetTree<T> = T extends tf.Tensor
 export type ShapeTree = readonly number[] | readonly ShapeTree[] | { readonly [name: string]: ShapeTree };
 
 /** The tensors of a tree of shapes. */
-export type PackedViews<S> = S extends readonly number[]
-  ? DeviceTensor
-  : S extends object
-    ? { [K in keyof S]: PackedViews<S[K]> }
-    : never;
+export type PackedViews<S> = ShapeTree extends S
+  ? unknown // a tree whose structure is known only at run time
+  : S extends readonly number[]
+    ? DeviceTensor
+    : S extends object
+      ? { [K in keyof S]: PackedViews<S[K]> }
+      : never;
 
 /** One buffer with named views: how parameters, gradients and moments are kept. */
 export interface Packed<S> {

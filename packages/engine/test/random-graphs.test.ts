@@ -13,6 +13,6 @@ beforeAll(async () => {
 afterAll(async () => engine.dispose());
 
 // All 10,000 run with `test:soak`.
-test("600 random expressions and their gradients equal TensorFlow.js's cpu backend", async () => {
-  expect(await compareRandomGraphs(engine, 600, 20, 1)).toEqual([]);
-});
+test("200 random expressions and their gradients equal TensorFlow.js's cpu backend", async () => {
+  expect(await compareRandomGraphs(engine, 200, 20, 1)).toEqual([]);
+}, 240_000);

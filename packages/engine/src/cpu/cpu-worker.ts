@@ -46,7 +46,9 @@ async function answer(request: WorkerRequest): Promise<Omit<WorkerReply, "reply"
         offset,
       }));
       const { model, threads, fed, outputs } = request;
-      const session = request.empty ? undefined : await createSession({ model, threads, external });
+      const session = request.empty
+        ? undefined
+        : await createSession({ model, threads, external, folding: external.length > 0 });
       programs.set(request.program, { session, run: modelRunner({ session, fed, outputs }) });
       return {};
     }

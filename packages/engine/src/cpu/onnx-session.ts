@@ -17,15 +17,18 @@ export interface SessionRequest {
   readonly model: Uint8Array;
   readonly threads: number;
   readonly external: readonly { readonly data: HostData; readonly offset: number }[];
+  /** Whether the model has baked constants. */
+  readonly folding: boolean;
 }
 
-const options = (threads: number): ort.InferenceSession.SessionOptions => ({
+const options = (threads: number, folding: boolean): ort.InferenceSession.SessionOptions => ({
   executionProviders: ["cpu"],
   intraOpNumThreads: threads,
   interOpNumThreads: 1,
   executionMode: "sequential",
-  // Higher levels cost seconds on training graphs and found nothing to improve.
-  graphOptimizationLevel: "basic",
+  // The recorder has simplified the graph. Only what is computed from baked constants is worth computing once; on a
+  // training graph the optimizer would take longer than everything else and find nothing.
+  graphOptimizationLevel: folding ? "basic" : "disabled",
   // The planned block would live beside the arena of the first run: 1.6 times the memory at the same speed.
   enableMemPattern: false,
   logSeverityLevel: 4, // errors are thrown; the log would only repeat them
@@ -36,15 +39,16 @@ export async function createSession({
   model,
   threads,
   external,
+  folding,
 }: SessionRequest): Promise<ort.InferenceSession> {
   const session = { intra_op: { allow_spinning: "0" } };
   if (external.length === 0)
-    return ort.InferenceSession.create(model, { ...options(threads), extra: { session } });
+    return ort.InferenceSession.create(model, { ...options(threads, folding), extra: { session } });
   const folder = await mkdtemp(join(tmpdir(), "vlmr1-engine-"));
   try {
     await writeConstants(join(folder, constantsFile), external);
     const extra = { session: { ...session, model_external_initializers_file_folder_path: folder } };
-    return await ort.InferenceSession.create(model, { ...options(threads), extra });
+    return await ort.InferenceSession.create(model, { ...options(threads, folding), extra });
   } finally {
     await rm(folder, { recursive: true, force: true }); // the mapping outlives the name
   }

@@ -97,12 +97,18 @@ export function node<P extends Primitive>(
 /** Constants up to this many elements are shared when equal. */
 const sharedConstantSize = 64;
 
+/** Whether all elements are the same. Large tensors of ones are common in gradients: this loop must be plain. */
+function isUniform(data: HostData): boolean {
+  const first = data[0]!;
+  for (let index = 1; index < data.length; index++) if (!Object.is(data[index], first)) return false;
+  return true;
+}
+
 /** Records a constant. The data is copied. One value everywhere is recorded as the broadcast of a scalar. */
 export function constant(data: HostData, shape: readonly number[]): GraphNode {
   const recording = required();
   const dtype = data instanceof Float32Array ? "float32" : data instanceof Int32Array ? "int32" : "bool";
-  const first = data[0];
-  if (data.length > 1 && (data as Float32Array).every((x) => Object.is(x, first))) {
+  if (data.length > 1 && isUniform(data)) {
     return node("BroadcastTo", [constant(data.slice(0, 1), [])], shape, dtype, {});
   }
   const shared = data.length <= sharedConstantSize;

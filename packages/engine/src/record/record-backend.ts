@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { VlmR1Error } from "@vlmr1/core";
 import type { DType, HostData } from "../engine-types.ts";
-import { allocate, sizeOf } from "../host-data.ts";
+import { allocate, dtypeOf, sizeOf } from "../host-data.ts";
 import { hasOp, isGraphNode, type GraphNode } from "../graph/node.ts";
 import { activeRecording, constant, node } from "../graph/recording.ts";
 import type { KernelAttributes, Operands } from "../kernels/kernel-rule.ts";
@@ -48,7 +48,8 @@ function checkDType(dtype: string): DType {
 
 function hostData(values: unknown, shape: readonly number[], dtype: DType): HostData {
   if (values instanceof Float32Array || values instanceof Int32Array || values instanceof Uint8Array) {
-    const data = allocate(dtype, sizeOf(shape));
+    if (dtypeOf(values) === dtype) return values; // constants are copied when they are recorded
+    const data = allocate(dtype, values.length);
     data.set(values);
     return data;
   }
