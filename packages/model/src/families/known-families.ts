@@ -1,6 +1,7 @@
 import { VlmR1Error } from "@vlmr1/core";
 import type { Family } from "../family.ts";
 import { idefics3 } from "./idefics3/family.ts";
+import { internVl } from "./internvl/family.ts";
 import { llama } from "./llama/family.ts";
 import { qwen2 } from "./qwen2/family.ts";
 import { qwen25Vl } from "./qwen2-5-vl/family.ts";
@@ -8,7 +9,15 @@ import { qwen2Vl } from "./qwen2-vl/family.ts";
 import { qwen3Vl } from "./qwen3-vl/family.ts";
 
 /** Every family that `loadModel` reads; a new one is one more entry. */
-export const knownFamilies: readonly Family[] = [qwen3Vl, qwen25Vl, qwen2Vl, idefics3, llama, qwen2];
+export const knownFamilies: readonly Family[] = [
+  qwen3Vl,
+  qwen25Vl,
+  qwen2Vl,
+  idefics3,
+  internVl,
+  llama,
+  qwen2,
+];
 
 /**
  * The family of a parsed `config.json`.

@@ -2,10 +2,11 @@ import { type ImageSize, type RgbImage, VlmR1Error, resizeImage } from "@vlmr1/c
 import { z } from "zod";
 import { dimension, parseConfig } from "../config/parse-config.ts";
 import type { ImageLayout, ImageProcessor, ProcessedImage } from "../family.ts";
-import { type PixelLevels, pixelLevels } from "./pixel-values.ts";
+import { pixelLevels } from "./pixel-values.ts";
 import { imageFields, normalization, resizeFilter } from "./preprocessor-config.ts";
 import { checkAspectRatio } from "./smart-resize.ts";
 import { tileGrid } from "./tile-grid.ts";
+import { writeTile } from "./tile-pixels.ts";
 
 const edge = z.looseObject({ longest_edge: dimension.max(1 << 14) }).nullish();
 
@@ -76,25 +77,6 @@ export function tileProcessor(preprocessor: unknown, tower: TileGeometry): Image
     process,
     expand: (image) => tilePrompt(image.grid, tower.tokensPerTile),
   };
-}
-
-/** Copies one tile of `image`, channels first. */
-function writeTile(
-  pixels: Float32Array,
-  index: number,
-  image: RgbImage,
-  corner: { readonly x: number; readonly y: number },
-  tile: number,
-  levels: PixelLevels,
-): void {
-  for (let channel = 0; channel < 3; channel++) {
-    const level = levels[channel]!;
-    let target = (index * 3 + channel) * tile * tile;
-    for (let y = corner.y; y < corner.y + tile; y++) {
-      let byte = (y * image.width + corner.x) * 3 + channel;
-      for (let x = 0; x < tile; x++, byte += 3) pixels[target++] = level[image.data[byte]!]!;
-    }
-  }
 }
 
 /**

@@ -6,6 +6,7 @@ import { layerNorm } from "../../layers/norm.ts";
 import { child, parameter, rootScope, type Scope } from "../../layers/scope.ts";
 import { visionAttention } from "../../layers/vision-attention.ts";
 import { patchCoordinates } from "../../positions/patch-grid.ts";
+import { tilePatchRows, tileStarts } from "../../processor/tile-pixels.ts";
 import { type Idefics3Config, patchSide, tileTokens } from "./config.ts";
 
 type Inputs = Readonly<Record<string, tf.Tensor>>;
@@ -32,45 +33,17 @@ export function idefics3VisionTower(config: Idefics3Config): VisionTower {
 function planTiles(config: Idefics3Config, images: readonly ProcessedImage[]): VisionPlan {
   const { image_size: tile, patch_size: patch } = config.vision_config;
   const side = patchSide(config);
-  const { rows, columns } = patchCoordinates([1, side, side], config.scale_factor);
-  const tiles = images.reduce((sum, image) => sum + image.shape[0]!, 0);
+  const patches = patchCoordinates([1, side, side], config.scale_factor);
+  const pixels = tilePatchRows(images, tile, patch, patches);
+  const { starts, rows } = tileStarts(images, tileTokens(config));
+  const count = side * side;
   const width = 3 * patch * patch;
-  const pixels = new Float32Array(tiles * rows.length * width); // [tiles N, 3 * patch * patch]
-  const starts: number[] = [];
-  let index = 0;
-  for (const image of images) {
-    starts.push(index * tileTokens(config));
-    for (let own = 0; own < image.shape[0]!; own++, index++) {
-      rows.forEach((row, at) => {
-        const first = own * 3 * tile * tile + row * patch * tile + columns[at]! * patch;
-        copyPatch(image.pixels, first, pixels, (index * rows.length + at) * width, tile, patch);
-      });
-    }
-  }
-  const places = rows.map((row, at) => row * side + columns[at]!);
+  const places = patches.rows.map((row, at) => row * side + patches.columns[at]!);
   const inputs: Record<string, HostTensor> = {
-    pixels: { data: pixels, shape: [tiles, rows.length, width] },
-    places: { data: places, shape: [rows.length] },
+    pixels: { data: pixels, shape: [pixels.length / (count * width), count, width] },
+    places: { data: places, shape: [count] },
   };
-  return { inputs, starts, rows: tiles * tileTokens(config) };
-}
-
-/** One patch of a channels-first tile, flattened as channel, y, x; by index, since a million short copies would take a second. */
-function copyPatch(
-  source: Float32Array,
-  first: number,
-  target: Float32Array,
-  start: number,
-  tile: number,
-  patch: number,
-): void {
-  let at = start;
-  for (let channel = 0; channel < 3; channel++) {
-    for (let y = 0; y < patch; y++) {
-      const row = first + (channel * tile + y) * tile;
-      for (let x = 0; x < patch; x++) target[at++] = source[row + x]!;
-    }
-  }
+  return { inputs, starts, rows };
 }
 
 /** `pixels` `[tiles, N, width]` to features `[tiles N / scale^2, D]`. */

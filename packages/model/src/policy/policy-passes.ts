@@ -1,0 +1,111 @@
+import type { Rng, Sample } from "@vlmr1/core";
+import { disposeTree, readFloats, withUploaded } from "../host-tree.ts";
+import type { LayerFunction } from "../language-model.ts";
+import type { Model } from "../model.ts";
+import type { DeviceTensors } from "../parameters.ts";
+import type { Prompt } from "../prompt-batch.ts";
+import { batchImages } from "./batch-images.ts";
+import { compileGradient, compileScores, type GradientProgram } from "./gradient-program.ts";
+import { lossInputs, readReport } from "./loss-inputs.ts";
+import type { PolicyLoss } from "./policy-loss.ts";
+import type { AccumulateReport, CompletionGroup, TrainingBatch } from "./policy-types.ts";
+import type { TrainedWeights, WeightSet } from "./trained-weights.ts";
+import { dropoutNoise, tokenRows, trainingLayout, type PromptAnswers } from "./training-layout.ts";
+
+/** Forward and backward passes of a policy over groups of answers. */
+export interface PolicyPasses {
+  /** log p of every token, per group and completion. */
+  score(set: WeightSet, groups: readonly CompletionGroup[], temperature: number): Promise<Float32Array[][]>;
+  /** Writes the gradient of a loss into `target`, by parameter name. */
+  gradient(batch: TrainingBatch, loss: PolicyLoss, target: DeviceTensors): Promise<AccumulateReport>;
+}
+
+/** Lays groups out as one rectangle and runs compiled passes over it. */
+export function createPasses(
+  model: Model,
+  weights: TrainedWeights,
+  promptOf: (sample: Sample) => Prompt,
+  layer: LayerFunction | undefined,
+): PolicyPasses {
+  const { engine, architecture, generation } = model;
+  const { decoder } = architecture;
+  const programs = createPrograms(model, weights, layer);
+  const layOut = (groups: readonly CompletionGroup[]) => {
+    const answers: PromptAnswers[] = groups.map(({ sample, completions }) => ({
+      prompt: promptOf(sample),
+      answers: completions.map(({ tokenIds }) => tokenIds),
+    }));
+    return { answers, layout: trainingLayout(decoder, answers, generation.padTokenId) };
+  };
+  const inputsOf = async (
+    batch: ReturnType<typeof layOut>,
+    set: WeightSet,
+    temperature: number,
+    rng?: Rng,
+  ) => ({
+    ...batch.layout.inputs,
+    images: await batchImages(architecture, batch.layout, batch.answers.length, set),
+    temperature,
+    noise: rng && weights.dropout > 0 ? dropoutNoise(decoder, batch.layout.sizes, rng) : null,
+  });
+  return {
+    async score(set, groups, temperature) {
+      if (groups.length === 0) return [];
+      const batch = layOut(groups);
+      const inputs = await inputsOf(batch, set, temperature);
+      const result = await withUploaded(engine, inputs, (forward) =>
+        programs.scores(set)(set.trained, set.frozen, forward as never),
+      );
+      const rows = tokenRows(batch.layout.sizes, await readFloats(result), batch.answers);
+      disposeTree(result);
+      return rows;
+    },
+    async gradient(batch, loss, target) {
+      const set = weights.current;
+      const laidOut = layOut(batch.groups);
+      const { sizes } = laidOut.layout;
+      const forward = await inputsOf(laidOut, set, batch.temperature, batch.rng);
+      const result = await withUploaded(engine, { forward, given: lossInputs(sizes, batch) }, (inputs) =>
+        programs
+          .gradient(loss)
+          .into(
+            { gradients: target } as never,
+            set.trained,
+            set.frozen,
+            inputs.forward as never,
+            inputs.given as never,
+          ),
+      );
+      return readReport(result as never, sizes, laidOut.answers);
+    },
+  };
+}
+
+/** Compiled passes, made when first needed: one for each loss, and log-probabilities with and without the adapter. */
+function createPrograms(
+  { engine, architecture }: Model,
+  weights: TrainedWeights,
+  layer: LayerFunction | undefined,
+) {
+  const { headIsTrained, dropout, current } = weights;
+  const gradients = new Map<string, GradientProgram>();
+  const scorers = new Map<WeightSet["adapters"], ReturnType<typeof compileScores>>();
+  const shared = { architecture, layer, headIsTrained, dropout };
+  return {
+    scores({ adapters }: WeightSet) {
+      const known = scorers.get(adapters);
+      if (known) return known;
+      const made = compileScores(engine, { ...shared, adapters, entropies: false });
+      scorers.set(adapters, made);
+      return made;
+    },
+    gradient(loss: PolicyLoss): GradientProgram {
+      const known = gradients.get(loss.key);
+      if (known) return known;
+      const { adapters } = current;
+      const made = compileGradient(engine, { ...shared, adapters, entropies: loss.needs.entropies }, loss);
+      gradients.set(loss.key, made);
+      return made;
+    },
+  };
+}
