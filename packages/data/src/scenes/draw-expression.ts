@@ -2,6 +2,7 @@ import type { Rng } from "@vlmr1/core";
 import {
   described,
   isEveryWordNeeded,
+  isRelated,
   referent,
   relations,
   sides,
@@ -11,7 +12,11 @@ import {
 } from "./expression.ts";
 import type { Scene, SceneObject } from "./scene.ts";
 
-const tries = 60;
+/**
+ * Proposals made for one scene. A relation is proposed only where it holds, which is true of one in four, so that fewer
+ * are needed for the same share of scenes.
+ */
+const tries = { attribute: 60, ordinal: 60, superlative: 60, relation: 15, "two-hop": 15 } as const;
 
 /** How to draw an expression. */
 export interface ExpressionRules {
@@ -20,18 +25,28 @@ export interface ExpressionRules {
   readonly everyWordNeeded: boolean;
   /** Whether the first object has to be the one referred to. */
   readonly firstIsTarget: boolean;
-  /** Which words an attribute expression has to use; without it, any that pick the object. */
+  /** Which words the target's own noun phrase has to use; without it, any that pick the target. */
   readonly phraseForm?: PhraseForm | undefined;
 }
 
-/** The words of a noun phrase. */
-export type PhraseForm = "name" | "color" | "both";
+/** The words of a noun phrase: "key", "red thing", "red key" or "thing". */
+export type PhraseForm = "name" | "color" | "both" | "thing";
 
+/** The forms that can pick an object without further words. */
 export const phraseForms: readonly PhraseForm[] = ["name", "color", "both"];
+
+/**
+ * The form of the target's own noun phrase, when every word is needed. It is chosen before the scene: scenes in which
+ * more words are needed are rarer, and "thing" would be said nearly always.
+ */
+export function drawPhraseForm(kind: ExpressionKind, rng: Rng): PhraseForm | undefined {
+  if (kind === "two-hop") return undefined; // rare enough without
+  return pick(kind === "attribute" ? phraseForms : (["name", "color", "thing"] as const), rng);
+}
 
 /** Draws an expression of a kind that picks exactly one object of the scene, or undefined when none was found. */
 export function drawExpression(scene: Scene, rules: ExpressionRules, rng: Rng): Expression | undefined {
-  for (let i = 0; i < tries; i++) {
+  for (let i = 0; i < tries[rules.kind]; i++) {
     const target = rules.firstIsTarget ? (scene.objects[0] as SceneObject) : pick(scene.objects, rng);
     const expression = propose(scene, target, rules, rng);
     if (!expression || referent(expression, scene) !== target) continue;
@@ -48,7 +63,7 @@ function propose(
 ): Expression | undefined {
   if (kind === "attribute" && phraseForm) return { kind, head: phraseOf(target, phraseForm) };
   if (kind === "attribute") return uniquePhrase(scene, target, rng);
-  const head = pick(phrasesFor(target), rng);
+  const head = phraseForm ? phraseOf(target, phraseForm) : pick(phrasesFor(target), rng);
   switch (kind) {
     case "ordinal":
       return { kind, head, rank: rng.integer(2) === 0 ? 1 : 2, from: pick(sides, rng) };
@@ -68,9 +83,9 @@ function proposeRelation(
   rng: Rng,
 ): Expression | undefined {
   const anchor = pick(scene.objects, rng);
+  const relation = relations.find((name) => isRelated(target, name, anchor, scene));
   // With no second candidate beside the anchor, any relation would do.
-  if (anchor === target || described(head, scene.objects).filter((o) => o !== anchor).length < 2)
-    return undefined;
+  if (!relation || described(head, scene.objects).filter((o) => o !== anchor).length < 2) return undefined;
   const anchorExpression =
     kind === "relation"
       ? uniquePhrase(scene, anchor, rng)
@@ -78,7 +93,7 @@ function proposeRelation(
   if (!anchorExpression || referent(anchorExpression, scene) !== anchor) return undefined;
   // A chain that returns to its own target says little: "the key left of the bell right of the key".
   if (anchorOf(anchorExpression, scene) === target) return undefined;
-  return { kind, head, relation: pick(relations, rng), anchor: anchorExpression };
+  return { kind, head, relation, anchor: anchorExpression };
 }
 
 function anchorOf(expression: Expression, scene: Scene): SceneObject | undefined {
@@ -100,8 +115,10 @@ function phrasesFor(object: SceneObject): readonly NounPhrase[] {
 
 /** The noun phrase of a form for words that go with an object. */
 export function phraseOf({ name, color }: Pick<SceneObject, "name" | "color">, form: PhraseForm): NounPhrase {
-  if (form === "both") return { name, color };
-  return form === "name" ? { name } : { color };
+  return {
+    ...((form === "name" || form === "both") && { name }),
+    ...((form === "color" || form === "both") && { color }),
+  };
 }
 
 function pick<T>(items: readonly T[], rng: Rng): T {

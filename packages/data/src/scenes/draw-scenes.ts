@@ -8,7 +8,7 @@ import {
   type Rng,
   type Sample,
 } from "@vlmr1/core";
-import { phraseForms } from "./draw-expression.ts";
+import { drawPhraseForm } from "./draw-expression.ts";
 import type { ExpressionKind } from "./expression.ts";
 import type { Ground } from "./ground.ts";
 import { defaultColors, defaultIcons, type SceneColor, type SceneIcon } from "./icons.ts";
@@ -119,11 +119,11 @@ function drawSample<Task extends SceneTask>(
   const { task = "referring", kinds = recipeKinds, answerFrame = pixels } = options;
   const size: ImageSize = { width: layout.width, height: layout.height };
   const everyWordNeeded = options.everyWordNeeded ?? true;
+  const kind = drawKind(kinds, rng);
   const rules = {
-    kind: drawKind(kinds, rng),
+    kind,
     everyWordNeeded,
-    // Chosen before the scene: scenes in which two words are needed are rarer, and would be outnumbered.
-    phraseForm: everyWordNeeded ? phraseForms[rng.integer(phraseForms.length)] : undefined,
+    phraseForm: everyWordNeeded ? drawPhraseForm(task === "referring" ? kind : "attribute", rng) : undefined,
     isYes: rng.uniform() < 0.5,
     firstIsTarget: layout.pairs === "held-out",
     names: layout.icons.map(({ name }) => name),

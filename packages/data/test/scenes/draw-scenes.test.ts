@@ -71,6 +71,22 @@ describe("drawScenes", () => {
     }
   });
 
+  test.each(["ordinal", "superlative", "relation"] as const)(
+    "%s: names, colours and things are asked for alike",
+    async (kind) => {
+      const samples = await first(referring({ kinds: { [kind]: 1 } }), 240);
+      const share = (words: readonly string[]): number =>
+        samples.filter(({ prompt }) =>
+          words.some((word) => prompt.split(/ (?:left|right) of | above | below /)[0]!.includes(word)),
+        ).length / 240;
+      // A third each; 4 standard errors are 0.12.
+      const colors = share(defaultColors.map(({ name }) => name));
+      expect(Math.abs(share(defaultIcons().map(({ name }) => name)) - 1 / 3)).toBeLessThan(0.12);
+      expect(Math.abs(colors - 1 / 3)).toBeLessThan(0.12);
+      expect(Math.abs(share(["thing"]) - colors - 1 / 3)).toBeLessThan(0.17);
+    },
+  );
+
   test("boxes are exactly the visible pixels, objects do not touch", async () => {
     for (const { images, target } of await first(referring({ ground: "plain" }), 200)) {
       const { objects } = target.scene;

@@ -110,11 +110,11 @@ describe("writeScenes", () => {
           26,
         ],
         "file_name" => "COCO_train2014_000000000027_26.png",
-        "ann_id" => 96,
+        "ann_id" => 99,
         "ref_id" => 26,
         "image_id" => 27,
         "split" => "val",
-        "category_id" => 10,
+        "category_id" => 12,
         "sentences" => [
           Map {
             "tokens" => [
