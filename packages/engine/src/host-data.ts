@@ -1,4 +1,3 @@
-import { VlmR1Error } from "@vlmr1/core";
 import type { DType, HostData } from "./engine-types.ts";
 
 /** Number of elements of a shape; 1 for a scalar. */
@@ -23,22 +22,6 @@ export function allocate(dtype: DType, size: number): HostData {
 export function dtypeOf(data: HostData): DType {
   if (data instanceof Float32Array) return "float32";
   return data instanceof Int32Array ? "int32" : "bool";
-}
-
-/** Checks that `data` has the type and number of elements of a tensor. Throws `VlmR1Error` `invalid-argument`. */
-export function checkElements(what: string, data: HostData, shape: readonly number[], dtype: DType): void {
-  if (dtypeOf(data) !== dtype) {
-    throw new VlmR1Error(
-      "invalid-argument",
-      `${what} is ${dtype}; the data is ${dtypeOf(data)}. Convert it first.`,
-    );
-  }
-  if (data.length !== sizeOf(shape)) {
-    throw new VlmR1Error(
-      "invalid-argument",
-      `${what} has shape [${shape.join(", ")}], which is ${sizeOf(shape)} elements; the data has ${data.length}.`,
-    );
-  }
 }
 
 /** The bytes of an array, not copied. */

@@ -9,7 +9,8 @@ import type { Device } from "./device/device.ts";
 import { viewOf } from "./device/view.ts";
 import { deviceTensor } from "./device-tensor.ts";
 import type { DeviceTensor, Engine, EngineDescription, EngineOptions, HostData } from "./engine-types.ts";
-import { checkElements, dtypeOf, sizeOf } from "./host-data.ts";
+import { checkElements } from "./check-elements.ts";
+import { dtypeOf, sizeOf } from "./host-data.ts";
 import { pack } from "./pack.ts";
 import { createProgramCache } from "./program-cache.ts";
 

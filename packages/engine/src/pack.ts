@@ -2,7 +2,8 @@ import type { Device } from "./device/device.ts";
 import { viewOf } from "./device/view.ts";
 import { deviceTensor } from "./device-tensor.ts";
 import type { Packed, PackedViews, ShapeTree } from "./engine-types.ts";
-import { checkElements, sizeOf } from "./host-data.ts";
+import { checkElements } from "./check-elements.ts";
+import { sizeOf } from "./host-data.ts";
 import { mapLeaves, visitLeaves } from "./tree.ts";
 
 const isShape = (value: unknown): value is readonly number[] =>
