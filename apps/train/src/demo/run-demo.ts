@@ -23,6 +23,10 @@ export interface DemoOptions {
   readonly seconds: number;
   readonly directory: string;
   readonly fromScratch: boolean;
+  /** Scenes to write; the demo's own when absent. */
+  readonly sizes?: typeof demoSizes;
+  /** How far a warm start from nothing goes; the recipe's own length when absent. */
+  readonly warmSteps?: { readonly vision: number; readonly answers: number };
   readonly threads?: number;
   readonly signal: AbortSignal;
   readonly sinks: readonly RunSink[];
@@ -45,8 +49,9 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
   const { seed, directory, say, signal } = options;
   const engine = await openEngine(options.threads === undefined ? {} : { threads: options.threads });
   try {
-    say(`Drawing ${demoSizes.train + demoSizes.heldOut} scenes as COCO and RefCOCO files`);
-    const data = await demoData(directory, seed);
+    const { sizes = demoSizes } = options;
+    say(`Drawing ${sizes.train + sizes.heldOut} scenes as COCO and RefCOCO files`);
+    const data = await demoData(directory, seed, sizes);
     const model = await startingModel(engine, options);
     const policy = await createPolicy(model, { train: "language" });
     const score = nanoScore;
@@ -56,7 +61,9 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
       options.steps ??
       (await stepsThatFit(policy, { ...recipe, config: grpoConfig(seed, 300) }, options.seconds));
     const config = grpoConfig(seed, steps);
-    const samples = await Promise.all(Array.from({ length: 16 }, (_, index) => data.heldOut.get(index)));
+    const samples = await Promise.all(
+      Array.from({ length: Math.min(16, sizes.heldOut) }, (_, index) => data.heldOut.get(index)),
+    );
     const exploits = await audit(score, { samples, frame: thousand });
     for (const sink of options.sinks) {
       await sink.write({
@@ -100,9 +107,11 @@ async function startingModel(engine: Engine, options: DemoOptions): Promise<Mode
   if (!fromScratch && existsSync(shipped)) return loadModel(shipped, { engine });
   say("Making the warm start: the tower learns to see, then the decoder learns to answer (some minutes)");
   const begun = performance.now();
+  const { warmSteps } = options;
   const model = await warmStart({
     engine,
     seed,
+    ...(warmSteps && { visionSteps: warmSteps.vision, answerSteps: warmSteps.answers }),
     onStep: (stage, step, steps, loss) => {
       if (step % 100 !== 0 && step !== steps) return;
       const seconds = Math.round((performance.now() - begun) / 1000);
@@ -115,7 +124,11 @@ async function startingModel(engine: Engine, options: DemoOptions): Promise<Mode
   return model;
 }
 
-function demoFacts(model: Model, { seed, fromScratch }: DemoOptions, steps: number): Record<string, string> {
+function demoFacts(
+  model: Model,
+  { seed, fromScratch, sizes = demoSizes }: DemoOptions,
+  steps: number,
+): Record<string, string> {
   const parameters = model.parameters.specs.reduce(
     (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
     0,
@@ -124,7 +137,7 @@ function demoFacts(model: Model, { seed, fromScratch }: DemoOptions, steps: numb
   return {
     Task: "point at the object that a phrase describes, in drawn scenes",
     Model: `nano, a Qwen3-VL of ${(parameters / 1e6).toFixed(2)} million parameters, ${fromScratch ? "from nothing" : "from its warm start"}`,
-    Data: `${demoSizes.train} scenes to learn on, ${demoSizes.heldOut} held out; seed ${seed}`,
+    Data: `${sizes.train} scenes to learn on, ${sizes.heldOut} held out; seed ${seed}`,
     Rewards: "1 for a box with IoU above 0.5, 0.2 for the form of the answer",
     Training: `GRPO, ${steps} steps of 16 prompts with 8 answers each, decoder only`,
     Device: `${device} (${runtime}), ${threads} threads`,

@@ -45,7 +45,11 @@ export function warmConfig(seed: number, steps: number): z.input<typeof SftConfi
     seed,
     batchSize: 32,
     learningRate: 2e-3,
-    schedule: { shape: "plateau", warmup: Math.min(20, Math.floor(steps / 10)), decay: Math.ceil(steps * 0.15) },
+    schedule: {
+      shape: "plateau",
+      warmup: Math.min(20, Math.floor(steps / 10)),
+      decay: Math.ceil(steps * 0.15),
+    },
     maxGradientNorm: 1e9,
     guards: [],
     checkpointEvery: 0,

@@ -9,7 +9,7 @@ import { headWidth, visionLoss, type VisionTargets } from "./vision-head.ts";
 import { visionLabels } from "./vision-labels.ts";
 
 const batchSize = 32;
-const warmup = 20;
+
 const learningRate = 0.01;
 
 /**
@@ -42,7 +42,11 @@ export async function pretrainVision(
     optimizer.slots.map((slot) => [slot, engine.zeros([trained.layout.size])]),
   );
   const gradient = compileGradient(model, { colors: colors.length, names: names.length });
-  const schedule = cosineSchedule({ warmup, total: options.steps, cycles: 0.5 });
+  const schedule = cosineSchedule({
+    warmup: Math.min(20, Math.floor(options.steps / 10)),
+    total: options.steps,
+    cycles: 0.5,
+  });
   let rms = 1;
   for (let step = 0; step < options.steps; step++) {
     const batch = await drawBatch(model, options.dataset, step);
