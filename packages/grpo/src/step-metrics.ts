@@ -1,8 +1,14 @@
+import type { GrpoConfig } from "./config.ts";
+import type { TrainingGroup } from "./policy.ts";
 import type { ScoredGroup } from "./report.ts";
+import { isConstant } from "./reward-advantages.ts";
 import type { UpdateOutcome } from "./update.ts";
 
 /** Numbers about what was answered and earned, by metric name. */
-export function rolloutMetrics(groups: readonly ScoredGroup[]): Record<string, number> {
+export function rolloutMetrics(
+  groups: readonly ScoredGroup[],
+  combine: GrpoConfig["combine"],
+): Record<string, number> {
   const rewards = groups.flatMap((group) => group.rewards);
   const completions = groups.flatMap((group) => group.completions);
   const totals = rewards.map(({ total }) => total);
@@ -14,7 +20,7 @@ export function rolloutMetrics(groups: readonly ScoredGroup[]): Record<string, n
   return {
     "reward/mean": mean(totals),
     "reward/deviation": deviation(totals),
-    "reward/constant-groups": mean(groups.map((group) => (isConstant(group) ? 1 : 0))),
+    "reward/constant-groups": mean(groups.map((group) => (isConstant(group, combine) ? 1 : 0))),
     ...Object.fromEntries(parts),
     "completion/length": mean(lengths),
     "completion/longest": Math.max(...lengths),
@@ -45,13 +51,13 @@ export function updateMetrics(
 /** Mean and largest |log pi_policy - log pi_sampler| over tokens: how far the sampler is from the policy. */
 export function samplerGap(
   policy: readonly (readonly ArrayLike<number>[])[],
-  sampler: readonly (readonly ArrayLike<number>[])[],
+  groups: readonly Pick<TrainingGroup, "samplerLogProbs">[],
 ): Record<string, number> {
   let [sum, largest, count] = [0, 0, 0];
   policy.forEach((group, g) =>
     group.forEach((logProbs, i) => {
       for (let t = 0; t < logProbs.length; t++) {
-        const gap = Math.abs((logProbs[t] as number) - (sampler[g]?.[i]?.[t] ?? 0));
+        const gap = Math.abs((logProbs[t] as number) - (groups[g]?.samplerLogProbs?.[i]?.[t] ?? 0));
         sum += gap;
         largest = Math.max(largest, gap);
         count++;
@@ -59,11 +65,6 @@ export function samplerGap(
     }),
   );
   return { "sampler/log-prob-gap": count === 0 ? 0 : sum / count, "sampler/log-prob-gap-largest": largest };
-}
-
-/** Whether all rewards of a group are equal. */
-export function isConstant({ rewards }: Pick<ScoredGroup, "rewards">): boolean {
-  return rewards.every(({ total }) => total === rewards[0]?.total);
 }
 
 function mean(values: readonly number[]): number {

@@ -1,16 +1,17 @@
 import type { CompletionModel, Dataset, Rng, ScoreFunction } from "@vlmr1/core";
-import { groupAdvantages, normalizeThenSum } from "./advantages.ts";
 import { batchTotals, cutByLength, cutEvenly, groupsToTrain, type BatchGroup } from "./batch.ts";
+import { checkAnswers } from "./check-answers.ts";
 import { tokenMask } from "./completion-mask.ts";
 import type { GrpoConfig } from "./config.ts";
 import type { Progress } from "./progress.ts";
 import type { PromptChooser } from "./prompts.ts";
 import type { ScoredGroup } from "./report.ts";
+import { isConstant, rewardAdvantages } from "./reward-advantages.ts";
 import type { StepOutcome } from "./run.ts";
+import { samplingOptions } from "./sampling-options.ts";
 import type { Schedule } from "./schedule.ts";
 import { scoreGroups } from "./score.ts";
-import { isConstant, rolloutMetrics, samplerGap, updateMetrics } from "./step-metrics.ts";
-import { checkAnswers } from "./check-answers.ts";
+import { rolloutMetrics, samplerGap, updateMetrics } from "./step-metrics.ts";
 import { createStopwatch } from "./stopwatch.ts";
 import { optimizerUpdate, type UpdateOutcome, type UpdateTools } from "./update.ts";
 
@@ -27,64 +28,106 @@ export interface GrpoTools<Target> extends UpdateTools {
   readonly signal?: AbortSignal;
 }
 
-/** One step of GRPO, from top to bottom: ask, answer G times, score, compare within each group, update. */
+/** The tools, and what belongs to one step: its random stream and its watch. */
+type Step<Target> = GrpoTools<Target> & {
+  readonly progress: Progress;
+  readonly watch: ReturnType<typeof stepWatch>;
+};
+const stepWatch = () => createStopwatch(["data", "sample", "score", "logProbs", "update"]);
+
+/** One step of GRPO: ask, answer G times, score; compare within each group; update. The functions below follow in this order. */
 export async function grpoStep<Target>(
   tools: GrpoTools<Target>,
   progress: Progress,
 ): Promise<StepOutcome<Target>> {
-  const { policy, loss, sampler, config, schedule } = tools;
-  const { temperature, maxNewTokens } = config;
-  const rng = tools.rng.fork(`step-${progress.step}`);
-  const watch = createStopwatch(["data", "sample", "score", "logProbs", "update"]);
+  const { config, policy } = tools;
+  const step = { ...tools, progress, rng: tools.rng.fork(`step-${progress.step}`), watch: stepWatch() };
 
-  // 1. Ask and score: G answers to each of P prompts. A group whose answers all earn the same teaches nothing; other prompts may be
-  //    drawn in its place.
+  const asked = await askAndScore(step);
+  const { batch, advantages } = compare(step, asked);
+  const minibatches = cut(step, batch);
+  await lookBack(step, minibatches);
+  const { updates, learningRate, gap } = await update(step, minibatches);
+
+  for (const { index, rewards } of asked) {
+    const totals = rewards.map(({ total }) => total);
+    tools.prompts.observe(progress, index, totals);
+  }
+  const sync = config.referenceSync;
+  if (sync && (progress.step + 1) % sync.every === 0) {
+    await step.watch.time("update", () => policy.syncReference(sync.mix));
+  }
+  return {
+    updates,
+    metrics: { ...rolloutMetrics(asked, config.combine), ...updateMetrics(updates, learningRate), ...gap },
+    groups: asked.map((group) => ({
+      ...group,
+      advantages: advantages.get(group) ?? group.completions.map(() => 0),
+    })),
+    seconds: step.watch.seconds,
+  };
+}
+
+/** G answers to each of P prompts, scored. Where all answers of a group earn the same, other prompts may be drawn in its place. */
+async function askAndScore<Target>(step: Step<Target>): Promise<ScoredGroup<Target>[]> {
+  const { config, watch, dataset, prompts, progress, sampler, rng } = step;
   const asked: ScoredGroup<Target>[] = [];
   for (let round = 0; round <= config.resampleRounds; round++) {
-    const wanted = config.promptsPerStep - asked.filter((group) => !isConstant(group)).length;
-    if (wanted === 0) break;
-    const indices = tools.prompts.draw(progress, wanted);
-    const samples = await watch.time("data", () =>
-      Promise.all(indices.map((index) => tools.dataset.get(index))),
-    );
-    const answers = await watch.time("sample", () =>
-      sampler.complete(samples, { ...samplingOptions(tools), rng: rng.fork(`sampling-${round}`) }),
-    );
+    const teaching = asked.filter((group) => !isConstant(group, config.combine)).length;
+    if (teaching === config.promptsPerStep) break;
+    const indices = prompts.draw(progress, config.promptsPerStep - teaching);
+    const samples = await watch.time("data", () => Promise.all(indices.map((index) => dataset.get(index))));
+    const options = { ...samplingOptions(config, step.signal), rng: rng.fork(`sampling-${round}`) };
+    const answers = await watch.time("sample", () => sampler.complete(samples, options));
     checkAnswers(samples, answers, config.groupSize);
     const groups = samples.map((sample, i) => ({ sample, completions: answers[i] ?? [] }));
     const scoring = { step: progress.step, concurrency: config.scoreConcurrency };
-    const rewards = await watch.time("score", () => scoreGroups(groups, tools.score, scoring));
-    groups.forEach((group, i) => {
-      const scored = { ...group, index: indices[i] as number, rewards: rewards[i] ?? [], advantages: [] };
-      asked.push(scored);
-    });
+    const rewards = await watch.time("score", () => scoreGroups(groups, step.score, scoring));
+    groups.forEach((group, i) =>
+      asked.push({ ...group, index: indices[i] as number, rewards: rewards[i] ?? [], advantages: [] }),
+    );
   }
+  return asked;
+}
 
-  // 2. Compare each answer with its siblings. The batch is P groups: those that teach, filled up with those that do not.
-  const order = (group: ScoredGroup<Target>) => (isConstant(group) ? 1 : 0);
+/** Compares each answer with its siblings. The batch is P groups: those that teach, filled up with those that do not. */
+function compare<Target>({ config, sampler, policy }: Step<Target>, asked: readonly ScoredGroup<Target>[]) {
+  const order = (group: ScoredGroup<Target>) => Number(isConstant(group, config.combine));
   const chosen = asked.toSorted((a, b) => order(a) - order(b)).slice(0, config.promptsPerStep);
   const kept = config.resampleRounds === 0 ? asked : chosen;
-  const advantages = advantagesOf(kept, config);
+  const values = rewardAdvantages(
+    kept.map(({ rewards }) => rewards),
+    config,
+  );
   const batch = kept.map((group, g): BatchGroup => ({
     sample: group.sample,
     completions: group.completions,
-    advantages: advantages[g] as number[],
+    advantages: values[g] as number[],
     tokenMasks: group.completions.map((completion) => tokenMask(completion, config.maskTruncated)),
-    isConstant: isConstant(group),
+    isConstant: isConstant(group, config.combine),
     ...(sampler !== policy && { samplerLogProbs: group.completions.map(({ logProbs }) => logProbs) }),
   }));
+  return { batch, advantages: new Map(kept.map((group, g) => [group, values[g] as number[]])) };
+}
 
-  // 3. Cut the batch into updates, each update into micro-batches whose gradients add up.
+/** Cuts the batch into updates, and each update into micro-batches whose gradients add up. */
+function cut<Target>({ config, rng }: Step<Target>, batch: readonly BatchGroup[]) {
   const shuffled = config.minibatches > 1 ? rng.fork("minibatches").shuffled(batch) : batch;
-  const microBatch = config.promptsPerMicroBatch ?? config.promptsPerStep;
-  const minibatches = cutEvenly(shuffled, config.minibatches).map((groups) => ({
-    totals: batchTotals(groups, maxNewTokens),
-    microBatches: cutByLength(groupsToTrain(groups, config.skipConstantGroups, microBatch), microBatch),
+  const size = config.promptsPerMicroBatch ?? config.promptsPerStep;
+  return cutEvenly(shuffled, config.minibatches).map((groups) => ({
+    totals: batchTotals(groups, config.maxNewTokens),
+    microBatches: cutByLength(groupsToTrain(groups, config.skipConstantGroups, size), size),
   }));
+}
 
-  // 4. Log-probabilities that the loss compares with, taken before any weight moves. With one update a rollout the policy is its own
-  //    past, and the forward that makes the gradient is enough.
-  const isMeasured = config.measureKlEvery > 0 && progress.step % config.measureKlEvery === 0;
+/**
+ * Adds the log-probabilities that the loss compares with, taken before any weight moves. With one update a rollout the policy is its
+ * own past, and the forward that makes the gradient is enough.
+ */
+async function lookBack<Target>(step: Step<Target>, minibatches: ReturnType<typeof cut>): Promise<void> {
+  const { config, policy, loss, progress, watch } = step;
+  const { temperature, measureKlEvery } = config;
+  const isMeasured = measureKlEvery > 0 && progress.step % measureKlEvery === 0;
   const needsReference = loss.needs.reference || isMeasured;
   for (const [m, { microBatches }] of minibatches.entries()) {
     for (const [i, groups] of microBatches.entries()) {
@@ -99,96 +142,40 @@ export async function grpoStep<Target>(
       }));
     }
   }
+}
 
-  // 5. Update. The first pass over the first minibatch is on-policy; its forward tells the old log-probabilities to later passes.
+/** Updates the weights. The first pass over the first minibatch is on-policy; its forward tells later passes the old log-probabilities. */
+async function update<Target>(step: Step<Target>, minibatches: ReturnType<typeof cut>) {
+  const { config, progress, rng, watch } = step;
+  const { temperature, maxGradientNorm } = config;
   const updates: UpdateOutcome[] = [];
   let gap: Record<string, number> = {};
   let learningRate = 0;
   for (let iteration = 0; iteration < config.iterations; iteration++) {
     for (const [m, { totals, microBatches }] of minibatches.entries()) {
       if (microBatches.length === 0) continue; // nothing to learn from
-      learningRate = config.learningRate * schedule(progress.scheduled++) * progress.rateFactor;
-      const update = await watch.time("update", () =>
-        optimizerUpdate(tools, microBatches, {
-          totals,
-          temperature,
-          learningRate,
-          maxGradientNorm: config.maxGradientNorm,
-          step: progress.updates,
-          rng: rng.fork(`dropout-${iteration}-${m}`),
-        }),
-      );
-      updates.push(update);
-      if (update.applied) progress.updates++;
-      if (iteration === 0 && m === 0) {
-        if (sampler !== policy) gap = samplerGap(update.logProbs.flat(), samplerLogProbs(microBatches));
-        update.logProbs.forEach((logProbs, i) => {
-          microBatches[i] = (microBatches[i] ?? []).map((group, g) => ({
-            ...group,
-            oldLogProbs: rows(logProbs[g]),
-          }));
-        });
-      }
+      learningRate = config.learningRate * step.schedule(progress.scheduled++) * progress.rateFactor;
+      const noise = rng.fork(`dropout-${iteration}-${m}`);
+      const options = {
+        totals,
+        temperature,
+        learningRate,
+        maxGradientNorm,
+        step: progress.updates,
+        rng: noise,
+      };
+      const outcome = await watch.time("update", () => optimizerUpdate(step, microBatches, options));
+      updates.push(outcome);
+      if (outcome.applied) progress.updates++;
+      if (iteration > 0 || m > 0) continue;
+      if (step.sampler !== step.policy) gap = samplerGap(outcome.logProbs.flat(), microBatches.flat());
+      outcome.logProbs.forEach((logProbs, i) => {
+        const groups = microBatches[i] as BatchGroup[];
+        microBatches[i] = groups.map((group, g) => ({ ...group, oldLogProbs: rows(logProbs[g]) }));
+      });
     }
   }
-
-  // 6. Remember how hard each prompt was, let the reference follow when it should, and report.
-  for (const { index, rewards } of asked) {
-    const totals = rewards.map(({ total }) => total);
-    tools.prompts.observe(progress, index, totals);
-  }
-  const sync = config.referenceSync;
-  if (sync && (progress.step + 1) % sync.every === 0)
-    await watch.time("update", () => policy.syncReference(sync.mix));
-  const byGroup = new Map(kept.map((group, g) => [group, advantages[g] as number[]]));
-  return {
-    updates,
-    metrics: { ...rolloutMetrics(asked), ...updateMetrics(updates, learningRate), ...gap },
-    groups: asked.map((group) => ({
-      ...group,
-      advantages: byGroup.get(group) ?? group.completions.map(() => 0),
-    })),
-    seconds: watch.seconds,
-  };
-}
-
-function samplingOptions<Target>({ config, signal }: GrpoTools<Target>) {
-  const { groupSize, maxNewTokens, temperature, topK, topP, minP, repetitionPenalty, stop } = config;
-  return {
-    count: groupSize,
-    maxNewTokens,
-    temperature,
-    ...(topK !== undefined && { topK }),
-    ...(topP !== undefined && { topP }),
-    ...(minP !== undefined && { minP }),
-    ...(repetitionPenalty !== undefined && { repetitionPenalty }),
-    ...(stop && { stop }),
-    ...(signal && { signal }),
-  };
-}
-
-/** One advantage per completion, by group. [P][G] */
-function advantagesOf(groups: readonly ScoredGroup[], config: GrpoConfig): number[][] {
-  const { groupSize, scale, baseline, combine, rewardWeights } = config;
-  const options = { groupSize, scale, baseline };
-  const rewards = groups.flatMap((group) => group.rewards);
-  const names = Object.keys(rewards[0]?.scores ?? {});
-  const { values } =
-    combine === "sum-then-normalize"
-      ? groupAdvantages(
-          rewards.map(({ total }) => total),
-          options,
-        )
-      : normalizeThenSum(
-          rewards.map(({ scores }) => names.map((name) => scores[name] ?? null)),
-          names.map((name) => rewardWeights[name] ?? 1),
-          options,
-        );
-  return groups.map((_, g) => values.slice(g * groupSize, (g + 1) * groupSize));
-}
-
-function samplerLogProbs(microBatches: readonly (readonly BatchGroup[])[]) {
-  return microBatches.flat().map((group) => group.samplerLogProbs ?? []);
+  return { updates, learningRate, gap };
 }
 
 function rows(logProbs: readonly Float32Array[] | undefined): number[][] {

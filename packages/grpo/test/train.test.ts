@@ -291,6 +291,23 @@ describe("options of the advantages", () => {
     lifted.forEach((value, i) => expect(value).toBeCloseTo(((base[i] as number) * 4) / 3, 9));
   });
 
+  test("normalize-then-sum learns from groups whose totals are equal and whose parts are not", async () => {
+    const traded: ScoreFunction = async ({ completion }) => {
+      const long = completion.length > 2 ? 1 : 0;
+      return { total: 1, scores: { long, short: 1 - long } };
+    };
+    const run = async (combine: "sum-then-normalize" | "normalize-then-sum") => {
+      const config = { steps: 1, combine, rewardWeights: { long: 3 } };
+      return (await spell({ score: traded, config })).reports[0]?.metrics;
+    };
+    expect(await run("sum-then-normalize")).toMatchObject({
+      "reward/constant-groups": 1,
+      "policy/updates": 0,
+    });
+    expect((await run("normalize-then-sum"))?.["policy/updates"]).toBe(1);
+    expect((await run("normalize-then-sum"))?.["reward/constant-groups"]).toBeLessThan(1);
+  });
+
   test("maskTruncated learns nothing from answers that were cut off", async () => {
     const { spy, batches } = spied();
     await spell({ policy: spy, config: { steps: 1, maskTruncated: true, maxNewTokens: 2 } });
