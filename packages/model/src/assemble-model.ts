@@ -18,6 +18,7 @@ import {
   type SaveOptions,
 } from "./model.ts";
 import type { ParameterStore } from "./parameters.ts";
+import { isVisionParameter } from "./policy/trained-parameters.ts";
 import type { Prompt, PromptImage } from "./prompt-batch.ts";
 import type { ChatTemplate } from "./text/chat-template.ts";
 import type { GenerationConfig } from "./text/generation-config.ts";
@@ -41,30 +42,27 @@ export interface ModelParts {
 
 const DEFAULT_NEW_TOKENS = 256;
 
-/** Gives the parts of a model their behaviour. */
-export function assembleModel(parts: ModelParts): Model {
-  const { engine, architecture, parameters, tokenizer } = parts;
+/** The compiled side of a model, which changes with its adapter. */
+function createComputation(parts: ModelParts) {
+  const { engine, architecture, parameters } = parts;
   let adapter = parts.adapter;
   let programs: { readonly made: DecoderPrograms; readonly revision: number } | undefined;
-  const isVision = (name: string): boolean =>
-    architecture.vision?.prefixes.some((prefix) => name.startsWith(`${prefix}.`)) ?? false;
+  const isVision = (name: string): boolean => isVisionParameter(architecture, name);
   const adapterTensors = (accept: (name: string) => boolean) =>
     Object.fromEntries(Object.entries(adapter?.group.views ?? {}).filter(([name]) => accept(name)));
-  const encoder = createFeatureEncoder(
-    engine,
-    architecture,
-    () => ({ ...parameters.select(isVision), ...adapterTensors(isVision) }),
-    () => adapter?.scaling,
-  );
+  const visionTensors = () => ({ ...parameters.select(isVision), ...adapterTensors(isVision) });
+  const encoder = createFeatureEncoder(engine, architecture, visionTensors, () => adapter?.scaling);
+  const release = async (): Promise<void> => {
+    await encoder.release();
+    await programs?.made.release();
+    programs = undefined;
+  };
   const decoderPrograms = async (): Promise<DecoderPrograms> => {
     if (programs?.revision === parameters.revision()) return programs.made;
     await programs?.made.release();
     const fixed = parameters.revision() === 0; // constants would not follow weights that are trained
-    const made = createDecoderPrograms(
-      engine,
-      { architecture, adapters: adapter?.scaling },
-      parts.bakeWeights && fixed,
-    );
+    const config = { architecture, adapters: adapter?.scaling };
+    const made = createDecoderPrograms(engine, config, parts.bakeWeights && fixed);
     programs = { made, revision: parameters.revision() };
     return made;
   };
@@ -77,29 +75,36 @@ export function assembleModel(parts: ModelParts): Model {
     frozen: parameters.select((name) => !isVision(name)),
     trained: adapterTensors((name) => !isVision(name)),
   });
+  const useAdapter = async (next: Adapter | undefined): Promise<void> => {
+    adapter = next;
+    encoder.clear();
+    await release();
+  };
+  return { encoder, generating, useAdapter, release, adapter: () => adapter };
+}
+
+/** Gives the parts of a model their behaviour. */
+export function assembleModel(parts: ModelParts): Model {
+  const { engine, architecture, parameters, tokenizer, template, processor, generation } = parts;
+  const computation = createComputation(parts);
+  const { encoder, generating, useAdapter } = computation;
   const model: Model = {
     engine,
     architecture,
     parameters,
     tokenizer,
-    template: parts.template,
-    processor: parts.processor,
-    generation: parts.generation,
+    template,
+    processor,
+    generation,
     encoder,
     get adapter() {
-      return adapter;
+      return computation.adapter();
     },
-    async useAdapter(next) {
-      adapter = next;
-      encoder.clear();
-      await encoder.release();
-      await programs?.made.release();
-      programs = undefined;
-    },
+    useAdapter,
     tokenize: (text) => tokenizer.encode(text),
     preprocess: createPreprocessor(parts),
     logits: async (prompt, continuation = []) =>
-      computeLogits(await generating(), adapter?.scaling, prompt, continuation),
+      computeLogits(await generating(), computation.adapter()?.scaling, prompt, continuation),
     generate: async (prompts, options) => generateWith(await generating(), parts, prompts, options),
     embedImage: async (image) => {
       const [features] = await encoder.encode([prepareImage(requireProcessor(parts), image)]);
@@ -107,10 +112,9 @@ export function assembleModel(parts: ModelParts): Model {
     },
     save: (directory, options = {}) => parts.save(model, directory, options),
     async dispose() {
-      await programs?.made.release();
-      await encoder.release();
+      await computation.release();
       for (const { name } of parameters.specs) parameters.get(name).dispose();
-      adapter?.group.flat.dispose();
+      computation.adapter()?.group.flat.dispose();
     },
   };
   return model;

@@ -45,18 +45,8 @@ export function createFeatureEncoder(
   tensors: () => DeviceTensors,
   adapters: () => AdapterScaling | undefined = () => undefined,
 ): FeatureEncoder {
-  const cache = new Map<string, ImageFeatures>();
-  let bytes = 0;
+  const cache = createFeatureCache();
   let pass: Compiled<Parameters<VisionPass>, VisionFeatures> | undefined;
-  const remember = (key: string, features: ImageFeatures): void => {
-    cache.set(key, features);
-    bytes += byteLength(features);
-    for (const [oldest, old] of cache) {
-      if (bytes <= CACHE_BYTES || oldest === key) break;
-      cache.delete(oldest);
-      bytes -= byteLength(old);
-    }
-  };
   const encode = async (images: readonly PromptImage[]): Promise<ImageFeatures[]> => {
     if (images.length === 0) return [];
     const tower = visionOf(architecture);
@@ -83,20 +73,38 @@ export function createFeatureEncoder(
       encoded.forEach((features, i) => {
         const { key } = batch[i] as PromptImage;
         results.set(key, features);
-        remember(key, features);
+        cache.remember(key, features);
       });
     }
     return images.map((image) => results.get(image.key) as ImageFeatures);
-  };
-  const clear = (): void => {
-    cache.clear();
-    bytes = 0;
   };
   const release = async (): Promise<void> => {
     await pass?.release();
     pass = undefined;
   };
-  return { encode, clear, release };
+  return { encode, clear: () => cache.clear(), release };
+}
+
+/** Features of the pictures that were seen last. */
+function createFeatureCache() {
+  const cache = new Map<string, ImageFeatures>();
+  let bytes = 0;
+  return {
+    get: (key: string): ImageFeatures | undefined => cache.get(key),
+    remember(key: string, features: ImageFeatures): void {
+      cache.set(key, features);
+      bytes += byteLength(features);
+      for (const [oldest, old] of cache) {
+        if (bytes <= CACHE_BYTES || oldest === key) break;
+        cache.delete(oldest);
+        bytes -= byteLength(old);
+      }
+    },
+    clear(): void {
+      cache.clear();
+      bytes = 0;
+    },
+  };
 }
 
 function byteLength(features: ImageFeatures): number {

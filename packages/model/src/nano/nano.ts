@@ -18,45 +18,6 @@ const TEMPLATE =
  */
 export function nano({ words = NANO_WORDS }: NanoOptions = {}): ModelFiles {
   const vocabulary = Math.ceil(nanoVocabulary(words).length / 8) * 8;
-  const rope = { rope_type: "default", mrope_section: [4, 4, 4], mrope_interleaved: true };
-  const text = {
-    model_type: "qwen3_vl_text",
-    vocab_size: vocabulary,
-    hidden_size: 96,
-    intermediate_size: 288,
-    num_hidden_layers: 3,
-    num_attention_heads: 4,
-    num_key_value_heads: 2,
-    head_dim: 24,
-    hidden_act: "silu",
-    max_position_embeddings: 256,
-    rms_norm_eps: 1e-6,
-    attention_bias: false,
-    attention_dropout: 0,
-    use_cache: true,
-    tie_word_embeddings: true,
-    rope_theta: 1000,
-    rope_parameters: { ...rope, rope_theta: 1000 },
-    rope_scaling: rope,
-    dtype: "float32",
-    eos_token_id: 2,
-    pad_token_id: 0,
-  };
-  const vision = {
-    model_type: "qwen3_vl",
-    depth: 3,
-    hidden_size: 96,
-    hidden_act: "gelu_pytorch_tanh",
-    intermediate_size: 288,
-    num_heads: 4,
-    in_channels: 3,
-    patch_size: 8,
-    spatial_merge_size: 2,
-    temporal_patch_size: 2,
-    out_hidden_size: 96,
-    num_position_embeddings: 64,
-    deepstack_visual_indexes: [],
-  };
   return {
     config: {
       architectures: ["Qwen3VLForConditionalGeneration"],
@@ -69,8 +30,8 @@ export function nano({ words = NANO_WORDS }: NanoOptions = {}): ModelFiles {
       vision_end_token_id: 4,
       eos_token_id: 2,
       pad_token_id: 0,
-      text_config: text,
-      vision_config: vision,
+      text_config: textConfig(vocabulary),
+      vision_config: visionConfig(),
     },
     generationConfig: { eos_token_id: 2, pad_token_id: 0, do_sample: false, max_new_tokens: 32 },
     preprocessorConfig: preprocessor(),
@@ -103,5 +64,50 @@ function preprocessor(): object {
     rescale_factor: 1 / 255,
     resample: 3,
     size: { shortest_edge: 256, longest_edge: 16_384 },
+  };
+}
+
+function textConfig(vocabulary: number): object {
+  const rope = { rope_type: "default", mrope_section: [4, 4, 4], mrope_interleaved: true };
+  return {
+    model_type: "qwen3_vl_text",
+    vocab_size: vocabulary,
+    hidden_size: 96,
+    intermediate_size: 288,
+    num_hidden_layers: 3,
+    num_attention_heads: 4,
+    num_key_value_heads: 2,
+    head_dim: 24,
+    hidden_act: "silu",
+    max_position_embeddings: 256,
+    rms_norm_eps: 1e-6,
+    attention_bias: false,
+    attention_dropout: 0,
+    use_cache: true,
+    tie_word_embeddings: true,
+    rope_theta: 1000,
+    rope_parameters: { ...rope, rope_theta: 1000 },
+    rope_scaling: rope,
+    dtype: "float32",
+    eos_token_id: 2,
+    pad_token_id: 0,
+  };
+}
+
+function visionConfig(): object {
+  return {
+    model_type: "qwen3_vl",
+    depth: 3,
+    hidden_size: 96,
+    hidden_act: "gelu_pytorch_tanh",
+    intermediate_size: 288,
+    num_heads: 4,
+    in_channels: 3,
+    patch_size: 8,
+    spatial_merge_size: 2,
+    temporal_patch_size: 2,
+    out_hidden_size: 96,
+    num_position_embeddings: 64,
+    deepstack_visual_indexes: [],
   };
 }

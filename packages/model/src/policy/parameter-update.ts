@@ -59,6 +59,59 @@ interface Prepared {
   readonly constants: Record<string, DeviceTensor>;
 }
 
+/** The optimizer's slots, zeros until they are used. */
+function createSlots(engine: Engine, size: number) {
+  const state = new Map<string, DeviceTensor>();
+  const tensors = (names: readonly string[]): Record<string, DeviceTensor> =>
+    Object.fromEntries(
+      names.map((name) => {
+        const tensor = state.get(name) ?? engine.zeros([size]);
+        state.set(name, tensor);
+        return [name, tensor];
+      }),
+    );
+  return {
+    tensors,
+    async copies(): Promise<Record<string, Float32Array>> {
+      const copies: Record<string, Float32Array> = {};
+      for (const [name, tensor] of state) copies[name] = Float32Array.from(await readFloats(tensor));
+      return copies;
+    },
+    set(slots: Readonly<Record<string, Float32Array>>): void {
+      for (const [name, tensor] of state) if (!slots[name]) tensor.write(new Float32Array(size));
+      for (const [name, values] of Object.entries(slots)) tensors([name])[name]?.write(values);
+    },
+  };
+}
+
+/** The gradient of one step, added up over its micro-batches. */
+function createGradientSum(engine: Engine, pack: () => ParameterGroup) {
+  const sum = pack();
+  let scratch: ParameterGroup | undefined;
+  let count = 0;
+  const add = engine.compile((a: tf.Tensor1D, b: tf.Tensor1D): tf.Tensor1D => tf.add(a, b), {
+    name: "add gradients",
+  });
+  const squares = engine.compile((gradients: tf.Tensor1D): tf.Scalar => tf.sum(tf.square(gradients)), {
+    name: "gradient norm",
+  });
+  return {
+    flat: sum.flat,
+    target: (): ParameterGroup => (count === 0 ? sum : (scratch ??= pack())),
+    async added(): Promise<void> {
+      if (count++ > 0 && scratch) await add.into(sum.flat, sum.flat, scratch.flat);
+    },
+    isEmpty: (): boolean => count === 0,
+    clear: (): void => void (count = 0),
+    async norm(): Promise<number> {
+      const result = await squares(sum.flat);
+      const [square] = await readFloats(result);
+      disposeTree(result);
+      return Math.sqrt(square as number);
+    },
+  };
+}
+
 /** Keeps gradient and optimizer state of a group, and updates its parameters in place. */
 export function createUpdater(
   engine: Engine,
@@ -66,18 +119,9 @@ export function createUpdater(
   pack: () => ParameterGroup,
 ): ParameterUpdater {
   const layout = layoutOf(group);
-  const sum = pack();
-  let scratch: ParameterGroup | undefined;
-  let count = 0;
-  const state = new Map<string, DeviceTensor>();
+  const sum = createGradientSum(engine, pack);
+  const slots = createSlots(engine, layout.size);
   const prepared = new Map<string, Prepared>();
-  const add = engine.compile((a: tf.Tensor1D, b: tf.Tensor1D): tf.Tensor1D => tf.add(a, b), {
-    name: "add gradients",
-  });
-  const squares = engine.compile((gradients: tf.Tensor1D): tf.Scalar => tf.sum(tf.square(gradients)), {
-    name: "gradient norm",
-  });
-
   const prepare = (optimizer: Optimizer): Prepared => {
     const known = prepared.get(optimizer.key);
     if (known) return known;
@@ -88,56 +132,34 @@ export function createUpdater(
     prepared.set(optimizer.key, made);
     return made;
   };
-  const slotTensors = (names: readonly string[]): Record<string, DeviceTensor> =>
-    Object.fromEntries(
-      names.map((name) => {
-        const tensor = state.get(name) ?? engine.zeros([layout.size]);
-        state.set(name, tensor);
-        return [name, tensor];
-      }),
-    );
-  const norm = async (): Promise<number> => {
-    const result = await squares(sum.flat);
-    const [square] = await readFloats(result);
-    disposeTree(result);
-    return Math.sqrt(square as number);
-  };
   return {
-    gradientTarget: () => (count === 0 ? sum : (scratch ??= pack())),
-    async accumulated() {
-      if (count++ > 0 && scratch) await add.into(sum.flat, sum.flat, scratch.flat);
-    },
+    gradientTarget: () => sum.target(),
+    accumulated: () => sum.added(),
     async apply(optimizer, { learningRate, step, maxGradientNorm }) {
-      if (count === 0)
+      if (sum.isEmpty()) {
         throw new VlmR1Error("invalid-argument", "apply() without a gradient: call accumulate() first.");
-      count = 0;
-      const gradientNorm = await norm();
+      }
+      sum.clear();
+      const gradientNorm = await sum.norm();
       if (!Number.isFinite(gradientNorm)) return { gradientNorm, applied: false };
       const clip = maxGradientNorm === undefined ? 1 : Math.min(1, maxGradientNorm / (gradientNorm + 1e-6));
       const { program, constants } = prepare(optimizer);
-      const slots = slotTensors(optimizer.slots);
+      const state = slots.tensors(optimizer.slots);
       const scalars = optimizer.scalars({ learningRate, step });
-      const target = { parameters: group.flat, state: slots };
+      const target = { parameters: group.flat, state };
       await program.into(
         target as never,
         sum.flat,
         group.flat,
-        slots as never,
+        state as never,
         scalars as never,
         constants as never,
         clip,
       );
       return { gradientNorm, applied: true };
     },
-    discard: () => void (count = 0),
-    async slots() {
-      const copies: Record<string, Float32Array> = {};
-      for (const [name, tensor] of state) copies[name] = Float32Array.from(await readFloats(tensor));
-      return copies;
-    },
-    setSlots(slots) {
-      for (const [name, tensor] of state) if (!slots[name]) tensor.write(new Float32Array(layout.size));
-      for (const [name, values] of Object.entries(slots)) slotTensors([name])[name]?.write(values);
-    },
+    discard: () => sum.clear(),
+    slots: () => slots.copies(),
+    setSlots: (values) => slots.set(values),
   };
 }

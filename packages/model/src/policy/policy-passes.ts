@@ -27,27 +27,9 @@ export function createPasses(
   promptOf: (sample: Sample) => Prompt,
   layer: LayerFunction | undefined,
 ): PolicyPasses {
-  const { engine, architecture, generation } = model;
-  const { decoder } = architecture;
+  const { engine } = model;
   const programs = createPrograms(model, weights, layer);
-  const layOut = (groups: readonly CompletionGroup[]) => {
-    const answers: PromptAnswers[] = groups.map(({ sample, completions }) => ({
-      prompt: promptOf(sample),
-      answers: completions.map(({ tokenIds }) => tokenIds),
-    }));
-    return { answers, layout: trainingLayout(decoder, answers, generation.padTokenId) };
-  };
-  const inputsOf = async (
-    batch: ReturnType<typeof layOut>,
-    set: WeightSet,
-    temperature: number,
-    rng?: Rng,
-  ) => ({
-    ...batch.layout.inputs,
-    images: await batchImages(architecture, batch.layout, batch.answers.length, set),
-    temperature,
-    noise: rng && weights.dropout > 0 ? dropoutNoise(decoder, batch.layout.sizes, rng) : null,
-  });
+  const { layOut, inputsOf } = createBatcher(model, weights, promptOf);
   return {
     async score(set, groups, temperature) {
       if (groups.length === 0) return [];
@@ -79,6 +61,31 @@ export function createPasses(
       return readReport(result as never, sizes, laidOut.answers);
     },
   };
+}
+
+/** From groups to the inputs of a forward pass. */
+function createBatcher(model: Model, weights: TrainedWeights, promptOf: (sample: Sample) => Prompt) {
+  const { architecture, generation } = model;
+  const { decoder } = architecture;
+  const layOut = (groups: readonly CompletionGroup[]) => {
+    const answers: PromptAnswers[] = groups.map(({ sample, completions }) => ({
+      prompt: promptOf(sample),
+      answers: completions.map(({ tokenIds }) => tokenIds),
+    }));
+    return { answers, layout: trainingLayout(decoder, answers, generation.padTokenId) };
+  };
+  const inputsOf = async (
+    batch: ReturnType<typeof layOut>,
+    set: WeightSet,
+    temperature: number,
+    rng?: Rng,
+  ) => ({
+    ...batch.layout.inputs,
+    images: await batchImages(architecture, batch.layout, batch.answers.length, set),
+    temperature,
+    noise: rng && weights.dropout > 0 ? dropoutNoise(decoder, batch.layout.sizes, rng) : null,
+  });
+  return { layOut, inputsOf };
 }
 
 /** Compiled passes, made when first needed: one for each loss, and log-probabilities with and without the adapter. */
