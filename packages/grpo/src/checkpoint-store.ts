@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { readCheckpoint, writeCheckpoint, type Checkpoint } from "./checkpoint.ts";
+import { readCheckpoint, readManifest, writeCheckpoint, type Checkpoint } from "./checkpoint.ts";
 
 /** The checkpoints of one run, in one folder: `step-000100`, `step-000200`, …. */
 export interface CheckpointStore {
@@ -22,20 +22,22 @@ export interface CheckpointStore {
  */
 export function openCheckpointStore(directory: string, keep: number): CheckpointStore {
   const nameOf = (step: number) => `step-${String(step).padStart(6, "0")}`;
-  const known = new Map<number, boolean>(); // step -> isGood, of the checkpoints this process has read or written
   const list = async (): Promise<number[]> => {
     const names = await readdir(directory).catch(() => []);
     const steps = names.flatMap((name) => (/^step-\d{6,}$/.test(name) ? [Number(name.slice(5))] : []));
     return steps.sort((a, b) => b - a);
   };
-  const load = async (step: number): Promise<Checkpoint> => {
-    const checkpoint = await readCheckpoint(join(directory, nameOf(step)));
-    known.set(step, checkpoint.isGood);
-    return checkpoint;
+  const load = (step: number): Promise<Checkpoint> => readCheckpoint(join(directory, nameOf(step)));
+  const newestGood = async (steps: readonly number[]): Promise<number | undefined> => {
+    for (const step of steps) {
+      const manifest = await readManifest(join(directory, nameOf(step))).catch(() => undefined);
+      if (manifest?.isGood) return step;
+    }
+    return undefined;
   };
   const prune = async (bestStep: number | undefined): Promise<void> => {
     const steps = await list();
-    const good = steps.find((step) => known.get(step) ?? true);
+    const good = await newestGood(steps);
     const kept = new Set([...steps.slice(0, keep), ...(bestStep === undefined ? [] : [bestStep]), good]);
     for (const name of await readdir(directory)) {
       const isLeftover = /^\.(removing|writing)-/.test(name);
@@ -52,7 +54,6 @@ export function openCheckpointStore(directory: string, keep: number): Checkpoint
       const path = join(directory, nameOf(step));
       await mkdir(directory, { recursive: true });
       await writeCheckpoint(path, checkpoint);
-      known.set(step, checkpoint.isGood);
       await prune(best?.step);
       return path;
     },

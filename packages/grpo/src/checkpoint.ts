@@ -63,12 +63,21 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
   }
 }
 
+/** What a checkpoint says of itself, without its weights. Throws `invalid-data` when that is damaged. */
+export async function readManifest(
+  path: string,
+): Promise<Omit<Checkpoint, "state"> & Pick<z.output<typeof Manifest>, "arrays">> {
+  const manifest = Manifest.safeParse(JSON.parse(await readFile(join(path, manifestName), "utf8")));
+  if (!manifest.success) {
+    throw new VlmR1Error("invalid-data", `${join(path, manifestName)} is not a checkpoint's manifest.`);
+  }
+  const { progress, metrics, config, isGood, arrays } = manifest.data;
+  return { progress: progress as unknown as Progress, metrics, config, isGood, arrays };
+}
+
 /** Reads a checkpoint back. Throws `invalid-data` when anything of it is missing, cut short or changed. */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
-  const manifest = Manifest.safeParse(JSON.parse(await readFile(join(path, manifestName), "utf8")));
-  if (!manifest.success)
-    throw new VlmR1Error("invalid-data", `${join(path, manifestName)} is not a checkpoint's manifest.`);
-  const { arrays, progress, metrics, config, isGood } = manifest.data;
+  const { arrays, ...rest } = await readManifest(path);
   const bytes = await readFile(join(path, stateName));
   const state = Object.fromEntries(
     arrays.map(({ name, offset, length, crc32: expected }) => {
@@ -81,7 +90,7 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
       return [name, values];
     }),
   );
-  return { state, progress: progress as unknown as Progress, metrics, config, isGood };
+  return { ...rest, state };
 }
 
 async function writeArrays(file: FileHandle, state: PolicyState) {

@@ -90,7 +90,10 @@ describe("a store", () => {
     }
     expect(await names()).toEqual(["step-000002", "step-000003", "step-000005", "step-000006"]);
     expect((await store.latestGood())?.progress.step).toBe(3);
-    expect((await openCheckpointStore(folder, 2).latestGood())?.progress.step).toBe(3);
+    const reopened = openCheckpointStore(folder, 2);
+    expect((await reopened.latestGood())?.progress.step).toBe(3);
+    await reopened.save(checkpoint(7, { isGood: false }));
+    expect(await names()).toEqual(["step-000003", "step-000006", "step-000007"]);
   });
 
   test("clears away what a killed process left", async () => {
