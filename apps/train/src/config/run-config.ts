@@ -1,0 +1,235 @@
+import { GrpoConfig, LossOptions, SftConfig } from "@vlmr1/grpo";
+import { z } from "zod";
+import { frameNames } from "../model/model-frame.ts";
+
+/** Loss variants by name. */
+export const lossNames = [
+  "grpo",
+  "bnpo",
+  "dr-grpo",
+  "dapo",
+  "gspo",
+  "cispo",
+  "sapo",
+  "vespo",
+  "luspo",
+] as const;
+
+/** Optimizers by name. */
+export const optimizerNames = ["adamw", "adam", "muon", "sgd"] as const;
+
+/** Formats of datasets by name; what each reads is in datasets/named-datasets.ts. */
+export const datasetNames = [
+  "scenes",
+  "refcoco",
+  "refcoco+",
+  "refcocog",
+  "coco",
+  "open-vocabulary",
+  "ovdeval",
+  "vlm-r1-jsonl",
+  "vlm-r1-json",
+  "vlm-r1-yaml",
+  "conversations",
+  "hugging-face",
+  "reason-seg",
+  "r1v",
+] as const;
+
+const optional = {
+  text: (about: string) => z.string().optional().describe(about),
+  number: (about: string) => z.number().optional().describe(about),
+  boolean: (about: string) => z.boolean().optional().describe(about),
+};
+
+const Lora = z.strictObject({
+  rank: z.int().min(1).default(16).describe("Width of the bottleneck (r)."),
+  alpha: z.number().positive().default(32).describe("Updates are scaled by alpha / rank."),
+  dropout: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe("Share of the adapter's inputs that is zeroed in training."),
+  targets: z
+    .string()
+    .default("all-linear")
+    .describe(
+      "Names of linear layers with commas, a regular expression, or all-linear (all but the output head).",
+    ),
+});
+
+const Scenes = z.strictObject({
+  task: z
+    .enum(["referring", "counting", "yes-no", "detection"])
+    .default("referring")
+    .describe("What the drawn scenes ask."),
+  kind: z
+    .enum([
+      "new-scenes",
+      "held-out-pairs",
+      "other-style",
+      "other-sizes",
+      "more-objects",
+      "two-hop",
+      "striped-ground",
+    ])
+    .default("new-scenes")
+    .describe("What differs from the training distribution."),
+  length: z.int().min(1).default(10_000).describe("Scenes to draw; held-out ones are others."),
+  side: z.int().min(16).max(2048).default(64).describe("Width and height in pixels."),
+});
+
+const LossSettings = z.strictObject({
+  beta: optional.number(
+    "Weight of the KL term; 0 needs no reference (default: the variant's own, 0.04 or 0).",
+  ),
+  kl: z.enum(["k1", "k2", "k3"]).optional().describe("Estimator of the KL term (default: k3)."),
+  biasCorrectedKl: optional.boolean("Multiply the KL term by the importance ratio."),
+  entropyCoefficient: optional.number("Weight of a bonus for the policy's entropy (default: 0)."),
+  topEntropy: optional.number("Fraction of the least certain tokens to learn from (default: 1, all)."),
+  offPolicyThreshold: optional.number("Drop bad answers that fell by more than this, in nats."),
+  samplerCorrection: LossOptions.shape.samplerCorrection,
+  reportEntropy: optional.boolean("Measure the policy's entropy (default: true)."),
+  clipLow: optional.number("The ratio is clipped below 1 - clip-low (grpo: 0.2, gspo: 0.0003)."),
+  clipHigh: optional.number("The ratio is clipped above 1 + clip-high (grpo: 0.2, DAPO's paper: 0.28)."),
+  delta: optional.number("Cap of the ratio for bad answers (two-sided clipping)."),
+  ratioLevel: z
+    .enum(["token", "sequence"])
+    .optional()
+    .describe("One ratio for each token, or for each completion."),
+  maxRatio: optional.number("cispo: cap of the importance weight."),
+  temperaturePositive: optional.number("sapo: sharpness of the gate for good answers."),
+  temperatureNegative: optional.number("sapo: sharpness of the gate for bad answers."),
+  kPositive: optional.number("vespo: power of the weight for good answers."),
+  lambdaPositive: optional.number("vespo: decay of the weight for good answers."),
+  kNegative: optional.number("vespo: power of the weight for bad answers."),
+  lambdaNegative: optional.number("vespo: decay of the weight for bad answers."),
+});
+
+const OptimizerSettings = z.strictObject({
+  betas: z
+    .tuple([z.number(), z.number()])
+    .optional()
+    .describe("adamw, adam, muon: decay of the two running means (default: 0.9,0.999)."),
+  epsilon: optional.number("adamw, adam, muon: added to the root of the second moment."),
+  weightDecay: optional.number("Weight decay (default: 0)."),
+  amsgrad: optional.boolean("adamw, adam: divide by the largest second moment so far."),
+  momentum: optional.number("muon, sgd: decay of the running mean of gradients."),
+  nesterov: optional.boolean("muon, sgd: look ahead along the momentum."),
+  newtonSchulz: optional.number("muon: iterations of orthogonalisation (default: 5)."),
+  matrixScale: z.enum(["shape", "rms"]).optional().describe("muon: size of an update."),
+  adamRate: optional.number("muon: learning rate of what is not a matrix, as a fraction."),
+  exclude: z.array(z.string()).optional().describe("muon: name patterns of matrices that AdamW trains."),
+  rates: z
+    .record(z.string(), z.number())
+    .optional()
+    .describe("Learning-rate multipliers by name pattern, as JSON; 0 freezes."),
+  noDecay: z
+    .array(z.string())
+    .optional()
+    .describe("Name patterns of parameters that weight decay leaves alone."),
+});
+
+const Evaluation = z.strictObject({
+  metrics: z
+    .array(z.string())
+    .optional()
+    .describe(
+      "Rewards to average over held-out samples; the first is the headline (default: the dataset's).",
+    ),
+  batchSize: z.int().min(1).default(8).describe("Samples answered at once."),
+  maxNewTokens: z.int().min(1).optional().describe("Longest answer (default: as in training, or 256)."),
+  temperature: z.number().min(0).default(0).describe("0 is greedy, as published evaluations are."),
+  completions: z.int().min(1).default(1).describe("Answers to each sample; its score is their mean."),
+});
+
+const Sampler = z.strictObject({
+  url: z.string().describe("OpenAI-compatible root of a server that answers in place of the policy."),
+  model: z.string().describe("The model's name at the server."),
+  apiKeyEnv: optional.text("Environment variable that holds the server's key."),
+  timeoutMs: z
+    .number()
+    .positive()
+    .default(240_000)
+    .describe("Milliseconds to wait for the answers to a prompt."),
+  retries: z.int().min(0).default(4).describe("Attempts after the first."),
+  concurrency: z.int().min(1).default(16).describe("Prompts asked at once."),
+});
+
+/** Everything that a run can be told. The command line, the configuration file and docs/configuration.md are made of it. */
+export const RunConfig = z.strictObject({
+  model: z
+    .string()
+    .default("nano")
+    .describe("Folder of a Hugging Face checkpoint, or nano: the built-in model of the demo."),
+  adapter: optional.text("Folder of a PEFT adapter to start from."),
+  train: z
+    .string()
+    .default("lora")
+    .describe(
+      "What changes: all, language (the decoder), lora, or name patterns with commas, such as *mlp*.",
+    ),
+  lora: Lora.prefault({}).describe("The adapter, with train lora."),
+  checkpointLayers: z
+    .boolean()
+    .default(false)
+    .describe("Compute layers again in the backward pass: less memory, about 1.3 times the time."),
+
+  dataset: z.enum(datasetNames).default("scenes").describe("Format of the data."),
+  data: optional.text("The data: a folder for refcoco and reason-seg, else the annotation file."),
+  images: optional.text("Folder of the images (default: the format's own, or the file's folder)."),
+  split: optional.text("Split to train on, or to evaluate (default: train, or the format's first)."),
+  limit: z.int().min(1).optional().describe("Use only this many samples, from the start."),
+  heldOut: optional.text("Split to measure on before and after; other scenes when they are drawn."),
+  heldOutData: optional.text("Another file or folder to measure on."),
+  heldOutImages: optional.text("Folder of its images."),
+  heldOutLimit: z.int().min(1).optional().describe("Measure on only this many samples."),
+  question: optional.text(
+    "How an expression or list of names becomes a question: a text with {}, or rec, detection, detection-in-tags, odinw, plain.",
+  ),
+  template: optional.text(
+    "What is put around the question: a text with {}, or rec, think, json, od-length, plain, rec-baseline, r1v.",
+  ),
+  answer: z
+    .enum(["text", "box", "objects"])
+    .optional()
+    .describe("How the file's answers are read: text, box or objects."),
+  answerTemplate: optional.text(
+    "sft: the answer to imitate when the data has none: a text with {box}, {objects}, {answer} or {solution}.",
+  ),
+  onBadSample: z.enum(["throw", "skip"]).default("throw").describe("Stop at a bad record, or leave it out."),
+  scenes: Scenes.prefault({}).describe("The drawn scenes, with dataset scenes."),
+
+  rewards: z
+    .array(z.string())
+    .optional()
+    .describe(
+      "Rules: name, weight*name, name:number, ./file.ts#export or package#export (default: the dataset's).",
+    ),
+  frame: z
+    .enum(frameNames)
+    .default("auto")
+    .describe("What the numbers of a box mean in the model's answers; auto follows its family."),
+  evaluation: Evaluation.prefault({}).describe("How the policy is measured."),
+
+  loss: z.enum(lossNames).default("grpo").describe("Variant of the policy loss."),
+  lossOptions: LossSettings.prefault({}).describe(
+    "Options of the loss; those of other variants are refused.",
+  ),
+  optimizer: z.enum(optimizerNames).default("adamw").describe("What turns gradients into updates."),
+  optimizerOptions: OptimizerSettings.prefault({}).describe("Options of the optimizer."),
+  grpo: GrpoConfig.omit({ seed: true }).prefault({}).describe("Reinforcement learning."),
+  sft: SftConfig.omit({ seed: true }).prefault({}).describe("Supervised fine-tuning."),
+  sampler: Sampler.optional().describe("A server that samples; absent: the policy itself."),
+
+  device: z.enum(["cpu", "tensorflow"]).default("cpu").describe("Where it computes."),
+  threads: z.int().min(1).optional().describe("Threads inside one operation (default: all)."),
+  seed: z.int().default(0).describe("Everything random follows from it."),
+  out: optional.text("Folder of the run (default: a new one under runs/)."),
+  live: z.boolean().default(false).describe("Serve a page on this computer that follows the run."),
+  port: z.int().min(0).max(65_535).default(0).describe("Port of that page; 0 is any free one."),
+});
+export type RunConfig = z.output<typeof RunConfig>;
+/** The schema itself, for commands that import it late. */
+export type RunSchema = typeof RunConfig;
