@@ -1,6 +1,7 @@
 import { VlmR1Error } from "@vlmr1/core";
 import { describe, expect, it } from "vitest";
 import type { ImageLayout } from "../../src/family.ts";
+import { bestCanvas, canvasProcessor } from "../../src/processor/canvas-processor.ts";
 import { expandPlaceholders } from "../../src/processor/expand-placeholders.ts";
 import { qwenProcessor } from "../../src/processor/qwen-processor.ts";
 import { smartResize } from "../../src/processor/smart-resize.ts";
@@ -9,7 +10,9 @@ import { tileProcessor, tilePrompt } from "../../src/processor/tile-processor.ts
 import { readFixture } from "../fixtures/read-fixture.ts";
 
 type Row = readonly [number, number, number, number, number, number, number, number, number, number];
-const { geometry } = readFixture<{ geometry: { smart_resize: Row[]; smolvlm: Row[] } }>("processors.json.gz");
+const { geometry } = readFixture<{ geometry: { smart_resize: Row[]; smolvlm: Row[]; internvl: Row[] } }>(
+  "processors.json.gz",
+);
 
 describe("smartResize", () => {
   it("gives the sizes of transformers for 180 images", () => {
@@ -72,6 +75,24 @@ describe("tileGrid", () => {
       columns: 0,
       squared: { width: 512, height: 512 },
     });
+  });
+});
+
+describe("bestCanvas", () => {
+  it("gives the tiles of transformers for InternVL", () => {
+    for (const [height, width, most, columns, rows] of geometry.internvl) {
+      expect(bestCanvas({ width, height }, 448, 1, most)).toEqual({ rows, columns });
+    }
+    expect(geometry.internvl.length).toBeGreaterThan(100);
+  });
+
+  it("adds a thumbnail only to several tiles", () => {
+    const processor = canvasProcessor({}, { imageSize: 448, tokensPerTile: 256 });
+    expect(processor.layout({ width: 640, height: 480 })).toMatchObject({
+      grid: [1, 3, 4],
+      tokens: 13 * 256,
+    });
+    expect(processor.layout({ width: 300, height: 300 })).toMatchObject({ grid: [1, 1, 1], tokens: 256 });
   });
 });
 

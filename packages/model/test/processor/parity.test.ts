@@ -4,6 +4,7 @@ import type { RgbImage } from "@vlmr1/core";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { ImageProcessor } from "../../src/family.ts";
 import { decodeImage } from "../../src/processor/decode-image.ts";
+import { canvasProcessor } from "../../src/processor/canvas-processor.ts";
 import { qwenProcessor } from "../../src/processor/qwen-processor.ts";
 import { tileProcessor } from "../../src/processor/tile-processor.ts";
 import { fixturePath, readFixture } from "../fixtures/read-fixture.ts";
@@ -75,12 +76,16 @@ describe("decodeImage", () => {
   });
 });
 
-describe.each(small)("the image processor of $model", ({ preprocessor, vision, images: expected }) => {
+describe.each(small)("the image processor of $model", ({ model, preprocessor, vision, images: expected }) => {
+  const processorOf = (tokensPerTile: number): ImageProcessor =>
+    model === "internvl"
+      ? canvasProcessor(preprocessor, { imageSize: vision.image_size, tokensPerTile })
+      : processorFor(preprocessor, tokensPerTile);
   it.each(expected)(
     "makes the pixel values of transformers from $file, to the last bit",
     ({ file, sha256: hash, shape, tokens }) => {
       const perTile = (Math.floor(vision.image_size / vision.patch_size) / 2) ** 2;
-      const processed = processorFor(preprocessor, perTile).process(images.get(file)!);
+      const processed = processorOf(perTile).process(images.get(file)!);
       expect(processed.shape).toEqual(shape.slice(-processed.shape.length));
       expect(processed.tokens).toBe(tokens);
       expect(sha256(new Uint8Array(processed.pixels.buffer))).toBe(hash);
