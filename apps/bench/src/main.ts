@@ -9,6 +9,8 @@ const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
   images: async () => (await import("./images.ts")).images,
   scenes: async () => (await import("./scenes.ts")).scenes,
   data: async () => (await import("./data-loaders.ts")).dataLoaders,
+  "model-forward": async () => (await import("./model-forward.ts")).modelForward,
+  "model-grpo": async () => (await import("./model-grpo.ts")).modelGrpo,
 };
 
 /** `npm run bench`: all benchmarks, or the named ones; `setup` installs the Python peers first. */
