@@ -1,5 +1,3 @@
-import { VlmR1Error } from "@vlmr1/core";
-
 /** Tells leaves from branches. */
 export type IsLeaf = (value: unknown) => boolean;
 
@@ -44,13 +42,4 @@ export function mapLeaves(
     );
   }
   return tree === undefined || tree === null ? tree : map(tree, path);
-}
-
-/** The member of a tree at the place where another tree has a leaf: follows keys and indices of `path`. */
-export function checkSameBranch(tree: unknown, what: string): Record<string, unknown> | readonly unknown[] {
-  if (isBranch(tree)) return tree;
-  throw new VlmR1Error(
-    "invalid-argument",
-    `${what} must be a tree of arrays and objects; got ${typeof tree}.`,
-  );
 }

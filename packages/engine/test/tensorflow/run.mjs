@@ -29,12 +29,8 @@ if (libraryFolder() === undefined) {
   run(join(environment, "bin", "pip"), ["install", "--quiet", "--no-deps", `tensorflow-cpu==${version}`]);
 }
 const vitest = join(packageFolder, "..", "..", "node_modules", "vitest", "vitest.mjs");
-run(
-  process.execPath,
-  [vitest, "run", "--config", "test/tensorflow/vitest.config.ts", ...process.argv.slice(2)],
-  {
-    ...process.env,
-    VLMR1_TENSORFLOW: libraryFolder(),
-    TF_CPP_MIN_LOG_LEVEL: "3",
-  },
-);
+run(process.execPath, [vitest, "run", "--config", "vitest.tensorflow.config.ts", ...process.argv.slice(2)], {
+  ...process.env,
+  VLMR1_TENSORFLOW: libraryFolder(),
+  TF_CPP_MIN_LOG_LEVEL: "3",
+});
