@@ -1,5 +1,5 @@
 import { isBox, type Box, type RewardInput } from "@vlmr1/core";
-import { readBoxes, readFirstBox } from "../read/boxes.ts";
+import { readBoxes } from "../read/boxes.ts";
 import { boxConverter, type FrameReading } from "../read/in-pixels.ts";
 import { readAnswer, type Which } from "../read/spans.ts";
 
@@ -14,7 +14,7 @@ export interface BoxReading extends FrameReading {
 /** The box that a completion answers with, in pixels; undefined when there is none or its corners are in the wrong order. */
 export function writtenBox(input: RewardInput, reading: BoxReading): Box | undefined {
   const answer = readAnswer(input.completion, reading.answer);
-  const written = reading.box === "last" ? readBoxes(answer).at(-1) : readFirstBox(answer);
+  const written = reading.box === "last" ? readBoxes(answer).at(-1) : readBoxes(answer, 1)[0];
   if (!written || !isBox(written)) return undefined;
   return boxConverter(input.sample, reading)(written);
 }

@@ -32,9 +32,10 @@ const classes = Uint8Array.from({ length: 128 }, (_, unit) => {
 /**
  * The points and boxes of a text as groups of two or four numbers, in order, in one pass: `[1, 2, 3, 4]` is one group of four,
  * `(1,2),(3,4)` two siblings of two. Digits that belong to a word (`x1`, `bbox_2d`) are not numbers. Groups of another size, those with
- * a number that is no coordinate, and the last one of a text that ends inside brackets, are left out.
+ * a number that is no coordinate, and the last one of a text that ends inside brackets, are left out. `visit` gets each group; reading
+ * stops when it returns true.
  */
-export function* readCoordinateGroups(text: string): Generator<CoordinateGroup> {
+export function visitCoordinateGroups(text: string, visit: (group: CoordinateGroup) => boolean): void {
   const open: number[] = [];
   let brackets = 0;
   let run = 0;
@@ -67,8 +68,8 @@ export function* readCoordinateGroups(text: string): Generator<CoordinateGroup> 
       const cut = i >= length && open.length > 0; // the last number may go on where the text was cut off
       const wanted = pure && !cut && (count === 2 || count === 4);
       const numbers = wanted ? numbersAt(text, bounds, count) : undefined;
-      if (numbers) yield { numbers, bracketed, parent: open.at(-1) ?? -1, run };
-      else run++;
+      if (!numbers) run++;
+      else if (visit({ numbers, bracketed, parent: open.at(-1) ?? -1, run })) return;
       count = 0;
     }
     if (i >= length) return;

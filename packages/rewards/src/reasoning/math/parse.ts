@@ -1,10 +1,8 @@
 import { applyFunction, factorial, root, unaryFunctions } from "./functions.ts";
 import { constant, expression, type MathExpression, type MathValue, type RelationSign } from "./value.ts";
+import { fail, nested, number, peek, takeSign, takeWord, type Parser } from "./parser.ts";
 import type { Token } from "./tokens.ts";
 import { isUnit } from "./units.ts";
-
-/** Formulas nested deeper than this are not read: no answer needs more, and the stack stays small. */
-const deepest = 40;
 
 /**
  * Reads tokens as a formula: a number or expression, a list, a set, a tuple or interval, a union, or a relation; words after it are its
@@ -17,13 +15,6 @@ export function parseMath(tokens: readonly Token[]): MathValue | undefined {
   if (parser.failed || parser.at < tokens.length) return undefined;
   if (unit === undefined) return value;
   return value.kind === "expression" && value.names.size === 0 ? { ...value, unit } : undefined;
-}
-
-interface Parser {
-  readonly tokens: readonly Token[];
-  at: number;
-  depth: number;
-  failed: boolean;
 }
 
 /** Items parted by commas: one item is itself, several are an unordered list. */
@@ -295,38 +286,4 @@ function isLetterUnit(tokens: readonly Token[], at: number): boolean {
     (next.text === "^" && at + 3 === tokens.length) ||
     (next.text === "/" && !next.spaced)
   );
-}
-
-function number(parser: Parser, value: MathValue): MathExpression {
-  return value.kind === "expression" ? value : fail(parser);
-}
-
-function nested(parser: Parser, parse: (parser: Parser) => MathValue): MathValue {
-  if (parser.failed || parser.depth >= deepest) return fail(parser);
-  parser.depth++;
-  const value = parse(parser);
-  parser.depth--;
-  return value;
-}
-
-function fail(parser: Parser): MathExpression {
-  parser.failed = true;
-  return constant(Number.NaN);
-}
-
-function peek({ tokens, at }: Parser, sign: string): boolean {
-  return tokens[at]?.kind === "sign" && tokens[at]?.text === sign;
-}
-
-function takeSign(parser: Parser, sign: string): boolean {
-  if (!peek(parser, sign)) return false;
-  parser.at++;
-  return true;
-}
-
-function takeWord(parser: Parser, ...words: string[]): boolean {
-  const token = parser.tokens[parser.at];
-  if (token?.kind !== "word" || !words.includes(token.text)) return false;
-  parser.at++;
-  return true;
 }
