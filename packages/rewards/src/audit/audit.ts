@@ -56,7 +56,7 @@ export interface AuditRow {
  * Feeds a reward known exploits, before training finds them: surplus boxes, unknown labels, repeated answers, whole-image boxes, hedging,
  * silence, length padding. One row per exploit, worst first.
  *
- * VLM-R1, section 4.4, shows what a detection reward that fails this does to training.
+ * The VLM-R1 paper (arXiv 2504.07615) shows what a detection reward that fails this does to training.
  *
  * @throws VlmR1Error `invalid-argument` without samples, or for a target of unknown kind when `exploits` is not given.
  */

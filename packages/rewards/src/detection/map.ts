@@ -21,7 +21,7 @@ export function ap50Reward(reading: ObjectReading = {}): RewardFunction<ObjectsT
 /**
  * Mean average precision times min(1, true boxes / written boxes), 0..1: every surplus box costs, whatever its label.
  *
- * VLM-R1 (Shen et al. 2025, arXiv 2504.07615), section 3.3.2, R_acc for open-vocabulary detection ("odLength").
+ * VLM-R1 (Shen et al. 2025, arXiv 2504.07615), R_acc for open-vocabulary detection ("odLength").
  */
 export function odLengthReward(reading: ObjectReading = {}): RewardFunction<ObjectsTarget> {
   return (input) => {

@@ -25,7 +25,7 @@ const highByStep = schedule([
 /**
  * Mean over the written boxes of their IoU with the object assigned to them, with IoU below `low` as 0 and above `high` as 1, 0..1.
  *
- * Vision-R1 (Zhan et al. 2025, arXiv 2503.18013), section 3.2, precision reward with progressive rule refinement. The assignment
+ * Vision-R1 (Zhan et al. 2025, arXiv 2503.18013), precision reward with progressive rule refinement. The assignment
  * minimises L1 distance - same label - GIoU. The published code takes GIoU for IoU and the mean over matched boxes alone, which makes
  * surplus boxes free; this follows the paper.
  */
@@ -33,7 +33,7 @@ export function progressivePrecisionReward(options: ProgressiveOptions = {}): Re
   return (input) => score(input, options, precisionOf);
 }
 
-/** Share of the true objects whose assigned box reaches IoU `low`, 0..1. Vision-R1, section 3.2, recall reward. */
+/** Share of the true objects whose assigned box reaches IoU `low`, 0..1. Vision-R1, recall reward. */
 export function progressiveRecallReward(options: ProgressiveOptions = {}): RewardFunction<ObjectsTarget> {
   return (input) => score(input, options, recallOf);
 }

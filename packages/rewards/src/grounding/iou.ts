@@ -7,7 +7,7 @@ import { writtenBox, type BoxReading } from "./written-box.ts";
 /**
  * Soft IoU of the answer's box with the true one, 0..1; 0 without a box.
  *
- * VLM-R1 (Shen et al. 2025, arXiv 2504.07615), section 3.3.1, R_acc for referring expression comprehension.
+ * VLM-R1 (Shen et al. 2025, arXiv 2504.07615), R_acc for referring expression comprehension.
  */
 export function iouReward(reading: BoxReading = {}): RewardFunction<BoxTarget> {
   return overlapReward(boxIou, 0, reading);

@@ -6,7 +6,7 @@ import { wordsOf } from "../read/words.ts";
 /**
  * Minus the share of repeated n-grams of words, -`maxPenalty`..0; 0 for a text shorter than one n-gram.
  *
- * Demystifying Long Chain-of-Thought Reasoning (Yeo et al. 2025, arXiv 2502.03373), section 4.2; TRL and Open R1 use n = 3.
+ * Demystifying Long Chain-of-Thought Reasoning (Yeo et al. 2025, arXiv 2502.03373); TRL and Open R1 use n = 3.
  */
 export function repetitionReward({
   ngram = 3,
