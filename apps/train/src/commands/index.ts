@@ -1,6 +1,7 @@
 import type { AddCommand } from "../command-line.ts";
 import { addAudit } from "./audit.ts";
 import { addBench } from "./bench.ts";
+import { addData } from "./data.ts";
 import { addDemo } from "./demo.ts";
 import { addEval } from "./eval.ts";
 import { addGenerate } from "./generate.ts";
@@ -18,6 +19,7 @@ export const commands: readonly AddCommand[] = [
   addGenerate,
   addInspect,
   addEval,
+  addData,
   addScore,
   addAudit,
   addReport,

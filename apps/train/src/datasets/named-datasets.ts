@@ -200,7 +200,7 @@ export async function openDataset(request: DataRequest): Promise<Dataset> {
   if (opened.length === 0)
     throw new VlmR1Error("invalid-data", `${dataset} ${data ?? ""}: there are no samples to use.`);
   if (limit === undefined || limit >= opened.length) return opened;
-  return { length: limit, get: (index) => opened.get(checked(index, limit)) };
+  return { ...opened, length: limit, get: (index) => opened.get(checked(index, limit)) };
 }
 
 function openRefCoco(request: OpenRequest): Promise<Dataset> {

@@ -1,0 +1,80 @@
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test, vi } from "vitest";
+import { runCommandLine } from "../../src/command-line.ts";
+
+afterEach(() => vi.restoreAllMocks());
+
+const folder = () => mkdtempSync(join(tmpdir(), "vlmr1-command-"));
+
+/** Runs a command line; gives its exit code and the JSON value on the last line of standard output. */
+async function run(...args: string[]): Promise<{ code: number; result: Record<string, unknown> }> {
+  let out = "";
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => ((out += String(text)), true));
+  vi.spyOn(process.stderr, "write").mockImplementation(() => true);
+  const code = await runCommandLine([...args, "--json"]);
+  const last = out.trim().split("\n").at(-1) ?? "";
+  return { code, result: last.startsWith("{") ? (JSON.parse(last) as Record<string, unknown>) : {} };
+}
+
+test("data draw writes RefCOCO, data preview shows it, data check reads it all and finds what is broken", async () => {
+  const out = folder();
+  const drawn = await run("data", "draw", "--length", "6", "--out", out, "--seed", "3");
+  expect(drawn).toMatchObject({ code: 0, result: { images: 7 } });
+  const data = ["--dataset", "refcoco", "--data", out];
+  const pages = folder();
+  expect((await run("data", "preview", ...data, "--count", "2", "--out", pages)).code).toBe(0);
+  expect(existsSync(join(pages, "contact-sheet.png"))).toBe(true);
+  expect(await run("data", "check", ...data)).toMatchObject({ result: { samples: 6, bad: [], leftOut: [] } });
+  writeFileSync(join(out, "images/mscoco/images/train2014/COCO_train2014_000000000003.png"), "not a picture");
+  const { result } = await run("data", "check", ...data);
+  expect(result["leftOut"]).toHaveLength(1);
+  expect(JSON.stringify(result["leftOut"])).toContain("COCO_train2014_000000000003.png");
+});
+
+test("eval model measures a checkpoint and leaves JSON and Markdown", async () => {
+  const out = folder();
+  const args = [
+    "--scenes-length",
+    "3",
+    "--max-new-tokens",
+    "4",
+    "--metrics",
+    "format,iou",
+    "--threads",
+    "1",
+    "--out",
+    out,
+  ];
+  const { code, result } = await run("eval", "model", ...args);
+  expect(code).toBe(0);
+  expect(result).toMatchObject({ samples: 3, totals: { format: { mean: 0 }, "mean IoU": { mean: 0 } } });
+  expect(readFileSync(join(out, "report.md"), "utf8")).toContain("nano on scenes");
+});
+
+test("flags, --set and --config reach the configuration in that order; mistakes end with code 2", async () => {
+  const file = join(folder(), "run.json");
+  writeFileSync(file, JSON.stringify({ grpo: { steps: 7, groupSize: 4 }, rewards: ["format"] }));
+  const { result } = await run(
+    "grpo",
+    "--dry-run",
+    "--config",
+    file,
+    "--group-size",
+    "5",
+    "--set",
+    "grpo.promptsPerStep=3",
+  );
+  expect(result["plan"]).toMatchObject({
+    steps: 7,
+    promptsPerStep: 3,
+    answersPerStep: 15,
+    rewards: ["format"],
+  });
+  appendFileSync(file, "!");
+  expect((await run("grpo", "--dry-run", "--config", file)).code).toBe(1);
+  expect((await run("grpo", "--dry-run", "--no-such-flag", "1")).code).toBe(2);
+  expect((await run("grpo", "--dry-run", "--group-size", "1")).code).toBe(2);
+  expect((await run("grpo", "--dry-run", "stray")).code).toBe(2);
+});
