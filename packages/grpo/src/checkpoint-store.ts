@@ -21,61 +21,71 @@ export interface CheckpointStore {
  * Removing is renaming first, so that a checkpoint which is being removed is never taken for one.
  */
 export function openCheckpointStore(directory: string, keep: number): CheckpointStore {
-  const nameOf = (step: number) => `step-${String(step).padStart(6, "0")}`;
-  const list = async (): Promise<number[]> => {
-    const names = await readdir(directory).catch(() => []);
-    const steps = names.flatMap((name) => (/^step-\d{6,}$/.test(name) ? [Number(name.slice(5))] : []));
-    return steps.sort((a, b) => b - a);
-  };
-  const load = (step: number): Promise<Checkpoint> => readCheckpoint(join(directory, nameOf(step)));
-  const newestGood = async (steps: readonly number[]): Promise<number | undefined> => {
-    for (const step of steps) {
-      const manifest = await readManifest(join(directory, nameOf(step))).catch(() => undefined);
-      if (manifest?.isGood) return step;
-    }
-    return undefined;
-  };
-  const prune = async (bestStep: number | undefined): Promise<void> => {
-    const steps = await list();
-    const good = await newestGood(steps);
-    const kept = new Set([...steps.slice(0, keep), ...(bestStep === undefined ? [] : [bestStep]), good]);
-    for (const name of await readdir(directory)) {
-      const isLeftover = /^\.(removing|writing)-/.test(name);
-      const isOld = /^step-\d{6,}$/.test(name) && !kept.has(Number(name.slice(5)));
-      if (!isLeftover && !isOld) continue;
-      const doomed = isOld ? join(directory, `.removing-${name}`) : join(directory, name);
-      if (isOld) await rename(join(directory, name), doomed);
-      await rm(doomed, { recursive: true, force: true });
-    }
-  };
+  const folderOf = (step: number) => join(directory, nameOf(step));
   return {
     save: async (checkpoint) => {
       const { step, best } = checkpoint.progress;
-      const path = join(directory, nameOf(step));
       await mkdir(directory, { recursive: true });
-      await writeCheckpoint(path, checkpoint);
-      await prune(best?.step);
-      return path;
+      await writeCheckpoint(folderOf(step), checkpoint);
+      const steps = await savedSteps(directory);
+      const kept = [...steps.slice(0, keep), best?.step, await newestGood(steps, folderOf)];
+      await prune(directory, new Set(kept.map((one) => (one === undefined ? "" : nameOf(one)))));
+      return folderOf(step);
     },
     latest: async () => {
       const notes: string[] = [];
-      for (const step of await list()) {
+      for (const step of await savedSteps(directory)) {
         try {
-          return { checkpoint: await load(step), path: join(directory, nameOf(step)), notes };
+          return { checkpoint: await readCheckpoint(folderOf(step)), path: folderOf(step), notes };
         } catch (cause) {
-          notes.push(
-            `The checkpoint ${nameOf(step)} cannot be used: ${cause instanceof Error ? cause.message : cause}`,
-          );
+          const reason = cause instanceof Error ? cause.message : String(cause);
+          notes.push(`The checkpoint ${nameOf(step)} cannot be used: ${reason}`);
         }
       }
       return { notes };
     },
     latestGood: async () => {
-      for (const step of await list()) {
-        const checkpoint = await load(step).catch(() => undefined);
+      for (const step of await savedSteps(directory)) {
+        const checkpoint = await readCheckpoint(folderOf(step)).catch(() => undefined);
         if (checkpoint?.isGood) return checkpoint;
       }
       return undefined;
     },
   };
+}
+
+const checkpointName = /^step-\d{6,}$/;
+
+function nameOf(step: number): string {
+  return `step-${String(step).padStart(6, "0")}`;
+}
+
+/** Steps that have a checkpoint, newest first. */
+async function savedSteps(directory: string): Promise<number[]> {
+  const names = await readdir(directory).catch(() => []);
+  const steps = names.filter((name) => checkpointName.test(name)).map((name) => Number(name.slice(5)));
+  return steps.sort((a, b) => b - a);
+}
+
+async function newestGood(
+  steps: readonly number[],
+  folderOf: (step: number) => string,
+): Promise<number | undefined> {
+  for (const step of steps) {
+    const manifest = await readManifest(folderOf(step)).catch(() => undefined);
+    if (manifest?.isGood) return step;
+  }
+  return undefined;
+}
+
+/** Removes checkpoints that are not `kept`, and what killed processes left. */
+async function prune(directory: string, kept: ReadonlySet<string>): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const isLeftover = /^\.(removing|writing)-/.test(name);
+    const isOld = checkpointName.test(name) && !kept.has(name);
+    if (!isLeftover && !isOld) continue;
+    const doomed = join(directory, isOld ? `.removing-${name}` : name);
+    if (isOld) await rename(join(directory, name), doomed);
+    await rm(doomed, { recursive: true, force: true });
+  }
 }
