@@ -233,7 +233,7 @@ describe("a full disk", () => {
     await runWithLimit(100_000, join(folder, "other"), join(folder, "log-2"), "8", "1000");
     const expected = (await readFile(join(folder, "log-2"), "utf8")).trim().split("\n");
     expect(lines.slice(-5)).toEqual(expected.slice(-5));
-  }, 120_000);
+  }, 400_000);
 
   test("in the middle of a run is a note, and the run goes on", async () => {
     const notes: string[] = [];
