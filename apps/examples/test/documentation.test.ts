@@ -52,7 +52,9 @@ function writeFences(): Fence[] {
     readdirSync(join(root, group)).map((name) => `${group}/${name}/README.md`),
   );
   const docs = readdirSync(join(root, "docs")).map((name) => `docs/${name}`);
-  const pages = ["README.md", ...docs, ...readmes].filter((page) => page.endsWith(".md") && existsSync(join(root, page)));
+  const pages = ["README.md", ...docs, ...readmes].filter(
+    (page) => page.endsWith(".md") && existsSync(join(root, page)),
+  );
   return pages.toSorted().flatMap((page) => {
     const text = readFileSync(join(root, page), "utf8");
     return [...text.matchAll(/^```ts( check-only)?\n([^]*?)^```$/gm)].map(([, checkOnly, code], index) => {

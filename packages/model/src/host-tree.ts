@@ -54,6 +54,9 @@ export async function readInts(tensor: DeviceTensor): Promise<Int32Array> {
 /** Disposes every tensor of a tree. */
 export function disposeTree(tree: unknown): void {
   if (typeof tree !== "object" || tree === null) return;
-  if ("dispose" in tree && typeof tree.dispose === "function") return void (tree as DeviceTensor).dispose();
+  if ("dispose" in tree && typeof tree.dispose === "function") {
+    (tree as DeviceTensor).dispose();
+    return;
+  }
   for (const branch of Object.values(tree)) disposeTree(branch);
 }

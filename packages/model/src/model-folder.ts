@@ -9,7 +9,10 @@ export interface ModelFolder {
   has(name: string): Promise<boolean>;
   /** The file as text, or undefined when there is none. Throws `VlmR1Error` (`limit`) above 256 MB. */
   text(name: string): Promise<string | undefined>;
-  /** The file as parsed JSON, or undefined when there is none. Throws `VlmR1Error` (`invalid-data`) for text that is not JSON. */
+  /**
+   * The file as parsed JSON, or undefined when there is none. Throws `VlmR1Error` (`invalid-data`) for text that is
+   * not JSON.
+   */
   json(name: string): Promise<unknown>;
   /** Opens a file for reading. Throws `VlmR1Error` (`not-found`) when there is none. The caller closes it. */
   open(name: string): Promise<FileHandle>;

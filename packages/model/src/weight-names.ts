@@ -21,10 +21,11 @@ const COMPUTED_SUFFIXES = ["rotary_emb.inv_freq", "position_ids"];
 const LISTED = 8;
 
 /**
- * Finds every parameter of `tensors` among the `stored` tensors: canonical name to name in the file. Only names and shapes are
- * looked at.
+ * Finds every parameter of `tensors` among the `stored` tensors: canonical name to name in the file. Only names and
+ * shapes are looked at.
  *
- * @throws VlmR1Error `invalid-data` that names the tensors which are missing, of another shape, or not part of the model.
+ * @throws VlmR1Error `invalid-data` that names the tensors which are missing, of another shape, or not part of the
+ * model.
  */
 export function matchTensors(
   tensors: readonly TensorSpec[],
@@ -68,8 +69,9 @@ export function matchTensors(
 }
 
 /**
- * The architecture with the output head that the file has. The file decides, as in transformers 5: with `lm_head.weight` the head
- * is its own; without it, it is the embedding, unless `config` says in so many words that the head is not tied.
+ * The architecture with the output head that the file has. The file decides, as in transformers 5: with
+ * `lm_head.weight` the head is its own; without it, it is the embedding, unless `config` says in so many words that
+ * the head is not tied.
  */
 export function withStoredHead(
   architecture: Architecture,

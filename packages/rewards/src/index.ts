@@ -1,5 +1,8 @@
 export { audit, auditTable, type AuditOptions, type AuditRow } from "./audit/audit.ts";
-export { detectionExploits, groundingExploits, answerExploits, type Exploit } from "./audit/exploits.ts";
+export { answerExploits } from "./audit/answer-exploits.ts";
+export { detectionExploits } from "./audit/detection-exploits.ts";
+export type { Exploit, ExploitSet } from "./audit/exploit.ts";
+export { groundingExploits } from "./audit/grounding-exploits.ts";
 export { clip } from "./combine/clip.ts";
 export { gate, type GateOptions } from "./combine/gate.ts";
 export { ramp, schedule, type Stages, type StepValue } from "./combine/schedule.ts";

@@ -43,7 +43,10 @@ async function scaffold(name: string, folder: string): Promise<readonly string[]
   return written.sort();
 }
 
-/** Files of the template end in .template, so that no tool takes them for the package's own; npm would leave out a .gitignore. */
+/**
+ * Files of the template end in .template, so that no tool takes them for the package's own; npm would leave
+ * out a .gitignore.
+ */
 function fileName(templateName: string, file: string): string {
   const name = templateName.replace(/\.template$/, "");
   return name === "gitignore" ? ".gitignore" : name.replace("reward.", `${file}.`);

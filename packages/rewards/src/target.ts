@@ -5,7 +5,10 @@ export interface BoxTarget {
   readonly box: Box;
 }
 
-/** The truth of a detection sample: every object that the prompt asks for, in pixels of the sample's image; none is a valid truth. */
+/**
+ * The truth of a detection sample: every object that the prompt asks for, in pixels of the sample's image;
+ * none is a valid truth.
+ */
 export interface ObjectsTarget {
   readonly objects: readonly LabelledBox[];
 }
@@ -49,7 +52,10 @@ export function targetPoint(sample: ScoredSample<PointTarget>): Point {
   throw malformed(sample, "point", "[x, y] in pixels", point);
 }
 
-/** The answer of a target as text. @throws VlmR1Error `invalid-data` when it is neither text nor a finite number. */
+/**
+ * The answer of a target as text. @throws VlmR1Error `invalid-data` when it is neither text nor a finite
+ * number.
+ */
 export function targetAnswer(sample: ScoredSample<AnswerTarget>): string {
   const answer: unknown = record(sample)["answer"];
   if (typeof answer === "string") return answer;
@@ -57,7 +63,10 @@ export function targetAnswer(sample: ScoredSample<AnswerTarget>): string {
   throw malformed(sample, "answer", "a string or a finite number", answer);
 }
 
-/** The error for a target that a reward cannot use: it names the sample, the field, what is wanted and what is there. */
+/**
+ * The error for a target that a reward cannot use: it names the sample, the field, what is wanted and what
+ * is there.
+ */
 export function malformed(sample: ScoredSample, field: string, wanted: string, found: unknown): VlmR1Error {
   return new VlmR1Error(
     "invalid-data",

@@ -4,6 +4,7 @@ import { addBench } from "./bench.ts";
 import { addData } from "./data.ts";
 import { addDemo } from "./demo.ts";
 import { addEval } from "./eval.ts";
+import { addExperiment } from "./experiment.ts";
 import { addGenerate } from "./generate.ts";
 import { addGrpo } from "./grpo.ts";
 import { addInspect } from "./inspect.ts";
@@ -23,5 +24,6 @@ export const commands: readonly AddCommand[] = [
   addScore,
   addAudit,
   addReport,
+  addExperiment,
   addBench,
 ];

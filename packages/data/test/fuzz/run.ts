@@ -70,7 +70,7 @@ async function attempt(
   } catch (error) {
     if (VlmR1Error.is(error))
       return error.message.length > 10 ? { kind: "refused" } : "an error without a message";
-    return `${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+    return error instanceof Error ? (error.stack ?? error.message) : String(error);
   }
 }
 

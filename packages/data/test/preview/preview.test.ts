@@ -75,7 +75,9 @@ describe("preview", () => {
     expect((await preview(scenes, { frame: thousand })).warnings).toEqual([]);
     const wrong = await preview(scenes, { frame: pixels });
     expect(wrong.warnings.map(({ id }) => id)).toContain("scene/0");
-    expect(wrong.warnings[0]!.warning).toMatchInlineSnapshot(`"The answer leaves the image when read in this frame. Is it written in another?"`);
+    expect(wrong.warnings[0]!.warning).toMatchInlineSnapshot(
+      `"The answer leaves the image when read in this frame. Is it written in another?"`,
+    );
     expect(wrong.html).toContain("Is it written in another?");
     const inside = await preview(datasetOf({ target: { box: [0, 0, 8, 8] }, answer: "[12, 1, 18, 9]" }));
     expect(inside.warnings).toEqual([

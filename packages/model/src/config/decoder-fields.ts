@@ -34,7 +34,10 @@ export interface DecoderTraits {
   readonly defaultContext: number;
   /** Whether the head is tied: the outer file may say so, or the inner one, or only the class. */
   readonly tiedHead: boolean;
-  /** Multimodal positions: how frequencies are dealt to the axes, and the sections when the file has none. Absent: plain RoPE. */
+  /**
+   * Multimodal positions: how frequencies are dealt to the axes, and the sections when the file has none. Absent:
+   * plain RoPE.
+   */
   readonly multimodal?: { readonly interleaved: boolean; readonly defaultSections: readonly number[] };
   /** Default of `head_dim`; undefined: hidden size / heads. */
   readonly defaultHeadDim?: number;
@@ -43,8 +46,8 @@ export interface DecoderTraits {
 /**
  * A decoder's numbers from the fields of its configuration.
  *
- * Throws `VlmR1Error` (`invalid-data`) when sizes contradict each other, (`unsupported`) for an activation or attention that
- * none of the families has.
+ * Throws `VlmR1Error` (`invalid-data`) when sizes contradict each other, (`unsupported`) for an activation or
+ * attention that none of the families has.
  */
 export function decoderConfig(fields: z.output<typeof decoderFields>, traits: DecoderTraits): DecoderConfig {
   const heads = fields.num_attention_heads;

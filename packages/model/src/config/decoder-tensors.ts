@@ -1,6 +1,9 @@
 import type { DecoderConfig, TensorSpec } from "../family.ts";
 
-/** Every parameter of a decoder in the order of a checkpoint: embedding, layers, final norm, and the head when it is its own. */
+/**
+ * Every parameter of a decoder in the order of a checkpoint: embedding, layers, final norm, and the head when it is
+ * its own.
+ */
 export function decoderTensors(config: DecoderConfig): TensorSpec[] {
   const { prefix, hiddenSize, vocabularySize } = config;
   const tensors: TensorSpec[] = [

@@ -36,7 +36,8 @@ export interface RopeConfig {
 }
 
 /**
- * Resolves the rotary fields: `rope_parameters`, then the flat `rope_theta`, then `rope_scaling`, then the default of the class.
+ * Resolves the rotary fields: `rope_parameters`, then the flat `rope_theta`, then `rope_scaling`, then the default of
+ * the class.
  *
  * Throws `VlmR1Error` (`unsupported`) for a kind of scaling that is not known.
  */
@@ -88,7 +89,10 @@ function scaling(table: RopeTable, context: number | undefined): RopeConfig["sca
   }
 }
 
-/** Llama 3.1: long wavelengths are stretched by `factor`, short ones kept, with a ramp between. https://arxiv.org/abs/2407.21783 */
+/**
+ * Llama 3.1: long wavelengths are stretched by `factor`, short ones kept, with a ramp between.
+ * https://arxiv.org/abs/2407.21783
+ */
 function llama3Scale(
   factor: number,
   low: number,

@@ -16,7 +16,10 @@ const fields = z.looseObject({
   alpha_pattern: counts,
 });
 
-/** Settings that would change the computation in ways that this package does not know, and the values that leave it alone. */
+/**
+ * Settings that would change the computation in ways that this package does not know, and the values that leave it
+ * alone.
+ */
 const UNSUPPORTED: readonly (readonly [field: string, harmless: readonly unknown[]])[] = [
   ["use_dora", [false]],
   ["bias", ["none"]],

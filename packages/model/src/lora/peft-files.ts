@@ -29,10 +29,11 @@ const WRAPPER = "base_model.model.";
 const SUFFIX = /\.lora_([AB])(?:\.default)?\.weight$/;
 
 /**
- * Opens a PEFT adapter folder (`adapter_config.json`, `adapter_model.safetensors`) for a model with the parameters `specs`. Names of
- * modules may be those of older releases; `renames` are the rules of the model's family.
+ * Opens a PEFT adapter folder (`adapter_config.json`, `adapter_model.safetensors`) for a model with the parameters
+ * `specs`. Names of modules may be those of older releases; `renames` are the rules of the model's family.
  *
- * @throws VlmR1Error `not-found` without its files, `invalid-data` when its tensors do not fit the model (they are named),
+ * @throws VlmR1Error `not-found` without its files, `invalid-data` when its tensors do not fit the model (they are
+ * named),
  * `unsupported` for other kinds of adapters.
  */
 export async function openAdapter(
@@ -88,8 +89,8 @@ function adapterPlaces(file: SafetensorsFile, renames: readonly Rename[]): Map<s
 }
 
 /**
- * The targets of the file when they select exactly the modules that have tensors. Otherwise, for targets that were written for the
- * module names of another release, these modules by name.
+ * The targets of the file when they select exactly the modules that have tensors. Otherwise, for targets that were
+ * written for the module names of another release, these modules by name.
  */
 function resolveTargets(
   config: PeftConfig,

@@ -7,8 +7,8 @@ export type TokenGrid = readonly [frames: number, rows: number, columns: number]
 /**
  * Multimodal rotary positions of one unpadded prompt (M-RoPE, Qwen2-VL, https://arxiv.org/abs/2409.12191, section 2.1).
  *
- * Text advances all three axes together. The placeholders of an image share its starting position on the time axis and add
- * their frame, row and column; the text after it continues at the start plus the longest side.
+ * Text advances all three axes together. The placeholders of an image share its starting position on the time axis and
+ * add their frame, row and column; the text after it continues at the start plus the longest side.
  *
  * Throws `VlmR1Error` (`invalid-argument`) when the placeholders in `ids` do not fit `grids`.
  */

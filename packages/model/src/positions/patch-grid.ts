@@ -2,8 +2,8 @@
 export type PatchGrid = readonly [frames: number, rows: number, columns: number];
 
 /**
- * Row and column of every patch, in the order in which Qwen towers take them: frames one after the other, in a frame blocks
- * of `merge` x `merge` patches row by row, inside a block row by row.
+ * Row and column of every patch, in the order in which Qwen towers take them: frames one after the other, in a frame
+ * blocks of `merge` x `merge` patches row by row, inside a block row by row.
  */
 export function patchCoordinates(grid: PatchGrid, merge: number): { rows: Int32Array; columns: Int32Array } {
   const [frames, height, width] = grid;

@@ -2,10 +2,11 @@ import { inverseFrequencies } from "../layers/rotary.ts";
 import { type PatchGrid, patchCoordinates } from "./patch-grid.ts";
 
 /**
- * Rotary angles of every patch in a Qwen vision tower, `[N, headDim / 2]`: the first half of the frequencies reads the row,
- * the second half the column. Order of the patches: see `patchCoordinates`.
+ * Rotary angles of every patch in a Qwen vision tower, `[N, headDim / 2]`: the first half of the frequencies reads the
+ * row, the second half the column. Order of the patches: see `patchCoordinates`.
  *
- * Arithmetic in float32, as transformers computes it (`Qwen2VLVisionRotaryEmbedding`); `theta` is 10000 in all releases.
+ * Arithmetic in float32, as transformers computes it (`Qwen2VLVisionRotaryEmbedding`); `theta` is 10000 in all
+ * releases.
  */
 export function visionRotaryAngles(
   grid: PatchGrid,

@@ -5,8 +5,8 @@ import sharp from "sharp";
 const MAX_PIXELS = 268_402_689;
 
 /**
- * Decodes an encoded picture (PNG, JPEG, WebP, GIF, AVIF, TIFF) to 8-bit RGB. It is turned upright by its EXIF orientation, and
- * transparency is laid over white, as transformers does for every processor.
+ * Decodes an encoded picture (PNG, JPEG, WebP, GIF, AVIF, TIFF) to 8-bit RGB. It is turned upright by its EXIF
+ * orientation, and transparency is laid over white, as transformers does for every processor.
  *
  * @throws VlmR1Error `invalid-data` when the bytes are not a picture.
  */

@@ -11,8 +11,8 @@ export interface PatchLayout {
 }
 
 /**
- * Cuts an image into rows of normalized patch values, `[N, 3 * time * patch * patch]`: channel, frame, y, x inside a row; patches
- * in merge blocks, see `patchCoordinates`. Sides must be multiples of `patchSize * mergeSize`.
+ * Cuts an image into rows of normalized patch values, `[N, 3 * time * patch * patch]`: channel, frame, y, x inside a
+ * row; patches in merge blocks, see `patchCoordinates`. Sides must be multiples of `patchSize * mergeSize`.
  *
  * Source: the reshape and transpose at the end of `Qwen2VLImageProcessor._preprocess`.
  */

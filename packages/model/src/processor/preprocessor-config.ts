@@ -38,7 +38,9 @@ export function resizeFilter(fields: z.output<typeof imageFields>, defaults: Ima
   );
 }
 
-/** How levels become numbers, with the defaults of the class. Throws `VlmR1Error` (`invalid-data`) for a deviation of 0. */
+/**
+ * How levels become numbers, with the defaults of the class. Throws `VlmR1Error` (`invalid-data`) for a deviation of 0.
+ */
 export function normalization(fields: z.output<typeof imageFields>, defaults: ImageDefaults): Normalization {
   const std = fields.image_std ?? defaults.std;
   if (std.includes(0)) {

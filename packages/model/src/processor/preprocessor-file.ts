@@ -9,7 +9,8 @@ export interface PreprocessorFiles {
 }
 
 /**
- * Reads the image settings in either style: `preprocessor_config.json` (transformers 4), or the field `image_processor` of
+ * Reads the image settings in either style: `preprocessor_config.json` (transformers 4), or the field
+ * `image_processor` of
  * `processor_config.json` (transformers 5), which wins only when the first is missing.
  */
 export async function readPreprocessorFiles(folder: ModelFolder): Promise<PreprocessorFiles> {

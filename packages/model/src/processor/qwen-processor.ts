@@ -41,7 +41,8 @@ export interface PatchGeometry {
 }
 
 /**
- * The image processor of Qwen2-VL, Qwen2.5-VL and Qwen3-VL: dynamic resolution, patch rows, one placeholder token for every
+ * The image processor of Qwen2-VL, Qwen2.5-VL and Qwen3-VL: dynamic resolution, patch rows, one placeholder token for
+ * every
  * `mergeSize` x `mergeSize` patches. Equal to `Qwen2VLImageProcessor` of transformers (Pillow back end).
  *
  * Throws `VlmR1Error` (`invalid-data`) when `preprocessor_config.json` contradicts itself or the tower.

@@ -18,8 +18,9 @@ export function checkAspectRatio({ width, height }: ImageSize): void {
 }
 
 /**
- * The size at which Qwen-VL models see a picture: both sides multiples of `factor`, area between `minPixels` and `maxPixels`,
- * aspect ratio kept as well as that allows. Source: `smart_resize` of transformers, which rounds halves to even.
+ * The size at which Qwen-VL models see a picture: both sides multiples of `factor`, area between `minPixels` and
+ * `maxPixels`, aspect ratio kept as well as that allows. Source: `smart_resize` of transformers, which rounds halves
+ * to even.
  *
  * Throws `VlmR1Error` (`invalid-argument`) for sides that differ by more than 200 times.
  */

@@ -15,8 +15,10 @@ export interface TileGrid {
 const MAX_SIDE = 4096;
 
 /**
- * The tiles of one image in Idefics3 and SmolVLM: scaled so that the longest edge is `longestEdge`, stretched to whole tiles of
- * `tile` pixels, and cut. With `split` false, or when one tile is enough, only the whole image squeezed into one tile remains.
+ * The tiles of one image in Idefics3 and SmolVLM: scaled so that the longest edge is `longestEdge`, stretched to whole
+ * tiles of
+ * `tile` pixels, and cut. With `split` false, or when one tile is enough, only the whole image squeezed into one tile
+ * remains.
  *
  * Source: `Idefics3ImageProcessor`: `get_resize_output_image_size`, `resize_for_vision_encoder`, `split_image`.
  */

@@ -2,7 +2,9 @@ import type { RgbImage } from "@vlmr1/core";
 import type { ProcessedImage } from "../family.ts";
 import type { PixelLevels } from "./pixel-values.ts";
 
-/** Copies the square of `image` whose top left pixel is `corner` to tile `index` of `pixels` `[tiles, 3, tile, tile]`. */
+/**
+ * Copies the square of `image` whose top left pixel is `corner` to tile `index` of `pixels` `[tiles, 3, tile, tile]`.
+ */
 export function writeTile(
   pixels: Float32Array,
   index: number,

@@ -29,8 +29,8 @@ export interface TileGeometry {
 }
 
 /**
- * The image processor of Idefics3, SmolVLM and SmolVLM2: an enlarged image cut into square tiles, the whole image as the last
- * one. Equal to `Idefics3ImageProcessor` and `SmolVLMImageProcessor` of transformers (Pillow back end).
+ * The image processor of Idefics3, SmolVLM and SmolVLM2: an enlarged image cut into square tiles, the whole image as
+ * the last one. Equal to `Idefics3ImageProcessor` and `SmolVLMImageProcessor` of transformers (Pillow back end).
  *
  * Throws `VlmR1Error` (`invalid-data`) when `preprocessor_config.json` contradicts the tower.
  */
@@ -80,7 +80,8 @@ export function tileProcessor(preprocessor: unknown, tower: TileGeometry): Image
 }
 
 /**
- * The text that replaces `<image>`: every tile announced by its row and column, a line break after each row, the whole image last.
+ * The text that replaces `<image>`: every tile announced by its row and column, a line break after each row, the whole
+ * image last.
  * Source: `get_image_prompt_string` of `processing_smolvlm.py`.
  */
 export function tilePrompt([, rows, columns]: ImageLayout["grid"], tokensPerTile: number): string {

@@ -29,8 +29,8 @@ const indexFields = z.looseObject({ weight_map: z.record(z.string(), z.string())
 /**
  * Opens `model.safetensors`, or the shards that `model.safetensors.index.json` lists.
  *
- * @throws VlmR1Error `not-found` when there are no weights or a shard is missing, `invalid-data` when a file is not sound, names
- * a file outside the folder, or lacks a tensor that the index promises.
+ * @throws VlmR1Error `not-found` when there are no weights or a shard is missing, `invalid-data` when a file is not
+ * sound, names a file outside the folder, or lacks a tensor that the index promises.
  */
 export async function openCheckpoint(folder: ModelFolder): Promise<CheckpointReader> {
   if (await folder.has(SINGLE)) {

@@ -36,8 +36,8 @@ export function headerLength(firstBytes: Uint8Array, fileSize: number, file: str
 }
 
 /**
- * Reads and checks the JSON header. The tensors must cover the data without gaps, overlaps or a rest, which also makes sure that
- * no two names share bytes.
+ * Reads and checks the JSON header. The tensors must cover the data without gaps, overlaps or a rest, which also makes
+ * sure that no two names share bytes.
  *
  * Format: https://github.com/huggingface/safetensors#format.
  *

@@ -30,7 +30,8 @@ export async function readHeader(handle: FileHandle, name: string): Promise<Safe
 }
 
 /**
- * Reads one tensor as float32 into `target`, in pieces, so that nothing beyond the target and a few megabytes is allocated.
+ * Reads one tensor as float32 into `target`, in pieces, so that nothing beyond the target and a few megabytes is
+ * allocated.
  *
  * @throws VlmR1Error `unsupported` for a type other than F32, F16 or BF16, `invalid-data` for NaN or infinite weights.
  */

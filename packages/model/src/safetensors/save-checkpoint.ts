@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { VlmR1Error } from "@vlmr1/core";
 import type { WeightDtype } from "./dtype.ts";
 import { weightBytes } from "./float-codec.ts";
-import { type WritableTensor, writeSafetensors } from "./write-file.ts";
+import { weightCount, type WritableTensor, writeSafetensors } from "./write-file.ts";
 
 /** How weights are saved. */
 export interface SaveWeightsOptions {
@@ -14,8 +14,8 @@ export interface SaveWeightsOptions {
 }
 
 /**
- * Writes `model.safetensors`, or shards with `model.safetensors.index.json` when the weights exceed `maxShardBytes`. `folder` must
- * exist.
+ * Writes `model.safetensors`, or shards with `model.safetensors.index.json` when the weights exceed `maxShardBytes`.
+ * `folder` must exist.
  *
  * @throws VlmR1Error `invalid-argument` for a tensor whose data does not fit its shape.
  */
@@ -35,7 +35,7 @@ export async function saveWeights(
     await writeSafetensors(join(folder, name), shard, dtype);
     for (const tensor of shard) weightMap.push([tensor.name, name]);
   }
-  const total = tensors.reduce((sum, tensor) => sum + tensor.data.length * weightBytes(dtype), 0);
+  const total = tensors.reduce((sum, tensor) => sum + weightCount(tensor) * weightBytes(dtype), 0);
   const index = { metadata: { total_size: total }, weight_map: Object.fromEntries(weightMap) };
   await writeFile(join(folder, "model.safetensors.index.json"), `${JSON.stringify(index, null, 2)}\n`);
 }
@@ -49,7 +49,7 @@ function splitShards(
   const shards: WritableTensor[][] = [];
   let room = 0;
   for (const tensor of tensors) {
-    const bytes = tensor.data.length * weightBytes(dtype);
+    const bytes = weightCount(tensor) * weightBytes(dtype);
     if (shards.length === 0 || bytes > room) {
       shards.push([]);
       room = maxBytes;

@@ -7,15 +7,21 @@ import { encodeWeights, weightBytes } from "./float-codec.ts";
 export interface WritableTensor {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly data: Float32Array;
+  /** Its weights, or where they come from when their turn is there: then only one tensor is held at a time. */
+  readonly data: Float32Array | (() => Promise<Float32Array>);
+}
+
+/** Number of weights. */
+export function weightCount({ shape }: WritableTensor): number {
+  return shape.reduce((product, size) => product * size, 1);
 }
 
 /** Weights that are encoded and written at once. */
 const CHUNK_WEIGHTS = 2 ** 20;
 
 /**
- * Writes a safetensors file as `save_file` of the Python package would: header padded to 8 bytes, tensors one after the other,
- * metadata `{"format": "pt"}`. The file appears under its name only when it is complete and synced.
+ * Writes a safetensors file as `save_file` of the Python package would: header padded to 8 bytes, tensors one after
+ * the other, metadata `{"format": "pt"}`. The file appears under its name only when it is complete and synced.
  *
  * @throws VlmR1Error `invalid-argument` when a tensor's data does not fit its shape or a name occurs twice.
  */
@@ -29,11 +35,7 @@ export async function writeSafetensors(
   const handle = await open(partial, "w");
   try {
     await writeFully(handle, header);
-    for (const { data } of tensors) {
-      for (let start = 0; start < data.length; start += CHUNK_WEIGHTS) {
-        await writeFully(handle, encodeWeights(data.subarray(start, start + CHUNK_WEIGHTS), dtype));
-      }
-    }
+    for (const tensor of tensors) await writeTensor(handle, tensor, dtype);
     await handle.sync();
     await handle.close();
     await rename(partial, path);
@@ -41,6 +43,20 @@ export async function writeSafetensors(
     await handle.close().catch(() => {});
     await rm(partial, { force: true });
     throw error;
+  }
+}
+
+async function writeTensor(handle: FileHandle, tensor: WritableTensor, dtype: WeightDtype): Promise<void> {
+  const { name, shape, data } = tensor;
+  const values = typeof data === "function" ? await data() : data;
+  if (values.length !== weightCount(tensor)) {
+    throw new VlmR1Error(
+      "invalid-argument",
+      `Tensor "${name}" of shape [${shape.join(", ")}] has ${values.length} values.`,
+    );
+  }
+  for (let start = 0; start < values.length; start += CHUNK_WEIGHTS) {
+    await writeFully(handle, encodeWeights(values.subarray(start, start + CHUNK_WEIGHTS), dtype));
   }
 }
 
@@ -53,16 +69,11 @@ function encodeHeader(tensors: readonly WritableTensor[], dtype: WeightDtype): U
   const entries: [string, object][] = [["__metadata__", { format: "pt" }]];
   const seen = new Set<string>(["__metadata__"]);
   let offset = 0;
-  for (const { name, shape, data } of tensors) {
+  for (const tensor of tensors) {
+    const { name, shape } = tensor;
     if (seen.has(name)) throw new VlmR1Error("invalid-argument", `Two tensors are named "${name}".`);
     seen.add(name);
-    if (shape.reduce((product, size) => product * size, 1) !== data.length) {
-      throw new VlmR1Error(
-        "invalid-argument",
-        `Tensor "${name}" of shape [${shape.join(", ")}] has ${data.length} values.`,
-      );
-    }
-    const end = offset + data.length * weightBytes(dtype);
+    const end = offset + weightCount(tensor) * weightBytes(dtype);
     entries.push([name, { dtype, shape, data_offsets: [offset, end] }]);
     offset = end;
   }

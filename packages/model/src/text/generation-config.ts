@@ -39,8 +39,8 @@ const modelFields = z.looseObject({
 });
 
 /**
- * Reads a parsed `generation_config.json`, which may be missing: `config.json` then names the stop tokens, as the last resort the
- * tokenizer's `eos_token` (`fallbackStop`).
+ * Reads a parsed `generation_config.json`, which may be missing: `config.json` then names the stop tokens, as the last
+ * resort the tokenizer's `eos_token` (`fallbackStop`).
  *
  * @throws VlmR1Error `invalid-data` for a field outside its range.
  */

@@ -2,9 +2,9 @@ import { VlmR1Error } from "@vlmr1/core";
 import type { ModelFolder } from "../model-folder.ts";
 
 /**
- * The chat template of a model folder, from the first place that has one: `chat_template.jinja`, `chat_template.json`, or the
- * field `chat_template` of `processor_config.json` and `tokenizer_config.json`, where it may be a list of named templates.
- * Undefined when there is none (a base model).
+ * The chat template of a model folder, from the first place that has one: `chat_template.jinja`, `chat_template.json`,
+ * or the field `chat_template` of `processor_config.json` and `tokenizer_config.json`, where it may be a list of named
+ * templates. Undefined when there is none (a base model).
  *
  * @throws VlmR1Error `invalid-data` when the field is something else than text.
  */

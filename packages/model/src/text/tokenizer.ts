@@ -77,7 +77,10 @@ function construct(
   }
 }
 
-/** Added tokens of `tokenizer.json`, then those that only `tokenizer_config.json` knows: transformers adds them on loading. */
+/**
+ * Added tokens of `tokenizer.json`, then those that only `tokenizer_config.json` knows: transformers adds them on
+ * loading.
+ */
 function allAddedTokens(
   fields: z.output<typeof tokenizerFields>,
   config: z.output<typeof configFields>,

@@ -54,6 +54,23 @@ describe("saveWeights and openCheckpoint", () => {
     expect(await readAll()).toEqual(Object.fromEntries(tensors.map(({ name, data }) => [name, data])));
   });
 
+  it("ask for the weights of one tensor at a time when they are given as functions", async () => {
+    let held = 0;
+    const lazy = tensors.map(({ name, shape, data }) => ({
+      name,
+      shape,
+      data: async () => {
+        held += 1;
+        await Promise.resolve();
+        expect(held).toBe(1);
+        held -= 1;
+        return data;
+      },
+    }));
+    await saveWeights(folder, lazy, { maxShardBytes: 62 });
+    expect(await readAll()).toEqual(Object.fromEntries(tensors.map(({ name, data }) => [name, data])));
+  });
+
   it("give back the same from shards, whose index has the form of the hub", async () => {
     await saveWeights(folder, tensors, { maxShardBytes: 62 });
     const index = JSON.parse(readFileSync(join(folder, "model.safetensors.index.json"), "utf8")) as object;

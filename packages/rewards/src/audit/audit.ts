@@ -13,13 +13,10 @@ import {
   type BoxTarget,
   type ObjectsTarget,
 } from "../target.ts";
-import {
-  answerExploits,
-  detectionExploits,
-  groundingExploits,
-  type Exploit,
-  type ExploitSet,
-} from "./exploits.ts";
+import { answerExploits } from "./answer-exploits.ts";
+import { detectionExploits } from "./detection-exploits.ts";
+import type { Exploit, ExploitSet } from "./exploit.ts";
+import { groundingExploits } from "./grounding-exploits.ts";
 
 /** A reward, or a combination of rewards. */
 export type Audited<Target> = (
@@ -34,7 +31,10 @@ export interface AuditOptions<Target> {
   readonly frame?: FrameOf;
   /** The step at which to audit a reward that changes with training. */
   readonly step?: number;
-  /** Honest answer and exploits of a sample. Default: by the field that its target has, `objects`, `box` or `answer`. */
+  /**
+   * Honest answer and exploits of a sample. Default: by the field that its target has, `objects`, `box` or
+   * `answer`.
+   */
   readonly exploits?: (sample: ScoredSample<Target>) => ExploitSet;
 }
 
@@ -46,19 +46,23 @@ export interface AuditRow {
   readonly earned: number;
   /** Mean of the honest answers over the samples. */
   readonly honest: number;
-  /** More than the honest answer or, for an exploit without the honest answer in it, as much. Worth a look before training. */
+  /**
+   * More than the honest answer or, for an exploit without the honest answer in it, as much. Worth a look
+   * before training.
+   */
   readonly beatsHonest: boolean;
   /** The exploit as written for the first sample. */
   readonly example: string;
 }
 
 /**
- * Feeds a reward known exploits, before training finds them: surplus boxes, unknown labels, repeated answers, whole-image boxes, hedging,
- * silence, length padding. One row per exploit, worst first.
+ * Feeds a reward known exploits, before training finds them: surplus boxes, unknown labels, repeated
+ * answers, whole-image boxes, hedging, silence, length padding. One row per exploit, worst first.
  *
  * The VLM-R1 paper (arXiv 2504.07615) shows what a detection reward that fails this does to training.
  *
- * @throws VlmR1Error `invalid-argument` without samples, or for a target of unknown kind when `exploits` is not given.
+ * @throws VlmR1Error `invalid-argument` without samples, or for a target of unknown kind when `exploits` is
+ * not given.
  */
 export async function audit<Target>(
   reward: Audited<Target>,

@@ -10,8 +10,9 @@ export interface GateOptions {
 }
 
 /**
- * The second reward, but only if the first has passed: `gate(formatReward(), iouReward())` pays for a box in the right format alone. The
- * second is not even computed when the gate is closed, so an expensive judge can stand behind a cheap check.
+ * The second reward, but only if the first has passed: `gate(formatReward(), iouReward())` pays for a box
+ * in the right format alone. The second is not even computed when the gate is closed, so an expensive judge
+ * can stand behind a cheap check.
  */
 export function gate<Condition, Target>(
   condition: RewardFunction<Condition>,

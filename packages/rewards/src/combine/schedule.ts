@@ -12,10 +12,12 @@ export function atStep(value: StepValue, step = 0): number {
 export type Stages<T> = readonly (readonly [fromStep: number, value: T])[];
 
 /**
- * Changes a rule as training goes on: numbers give a {@link StepValue} for weights and thresholds, rewards give a reward.
+ * Changes a rule as training goes on: numbers give a {@link StepValue} for weights and thresholds, rewards
+ * give a reward.
  *
- * `schedule([[0, 0.5], [1500, 0.75]])` raises a threshold at step 1500 (Vision-R1's progressive rule); `schedule([[0, iouReward()],
- * [500, iouAtLeast(0.7)]])` replaces one reward by another. Outside training (no step) the first stage holds.
+ * `schedule([[0, 0.5], [1500, 0.75]])` raises a threshold at step 1500 (Vision-R1's progressive rule);
+ * `schedule([[0, iouReward()], [500, iouAtLeast(0.7)]])` replaces one reward by another. Outside training
+ * (no step) the first stage holds.
  *
  * @throws VlmR1Error `invalid-argument` when there is no stage at 0 or steps do not increase.
  */
@@ -32,7 +34,10 @@ export function schedule<Target>(
   return (input: RewardInput<Target>) => stageAt(rewards, input.step ?? 0)(input);
 }
 
-/** A number that moves in a straight line from `from` at step `start` to `to` at step `end`, constant before and after. */
+/**
+ * A number that moves in a straight line from `from` at step `start` to `to` at step `end`, constant before
+ * and after.
+ */
 export function ramp(
   from: number,
   to: number,

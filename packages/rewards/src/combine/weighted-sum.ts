@@ -7,7 +7,10 @@ import {
 } from "@vlmr1/core";
 import { atStep, type StepValue } from "./schedule.ts";
 
-/** One part of a {@link weightedSum}: a reward with weight 1, or a weight (which may follow the training step) and a reward. */
+/**
+ * One part of a {@link weightedSum}: a reward with weight 1, or a weight (which may follow the training
+ * step) and a reward.
+ */
 // `never` accepts rewards of every target; TargetOf recovers what each one needs.
 export type WeightedReward =
   | RewardFunction<never>
@@ -33,13 +36,15 @@ type Intersection<Needs> = (Needs extends readonly [infer Need] ? (need: Need) =
   : never;
 
 /**
- * Adds rewards up: total = sum of weight times reward, with each reward's own value beside it under the name the caller gave it.
+ * Adds rewards up: total = sum of weight times reward, with each reward's own value beside it under the
+ * name the caller gave it.
  *
- * `weightedSum({ iou: iouReward(), format: [0.5, formatReward()] })`. The target type is inferred, so a dataset that lacks what a
- * reward needs does not compile.
+ * `weightedSum({ iou: iouReward(), format: [0.5, formatReward()] })`. The target type is inferred, so a
+ * dataset that lacks what a reward needs does not compile.
  *
- * @throws VlmR1Error `invalid-argument` for an empty record or a weight that is not finite; `reward-failed`, naming the reward and the
- * sample, when a reward throws or returns something that is no finite number.
+ * @throws VlmR1Error `invalid-argument` for an empty record or a weight that is not finite;
+ * `reward-failed`, naming the reward and the sample, when a reward throws or returns something that is no
+ * finite number.
  */
 export function weightedSum<const Rewards extends Readonly<Record<string, WeightedReward>>>(
   rewards: Rewards,

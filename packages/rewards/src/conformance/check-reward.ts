@@ -8,7 +8,10 @@ export interface RewardContract<Target> {
   readonly sample: ScoredSample<Target>;
   /** The documented range, both ends included. */
   readonly range: readonly [low: number, high: number];
-  /** A completion that should earn more than, or as much as, every hostile one; its value is checked against them when given. */
+  /**
+   * A completion that should earn more than, or as much as, every hostile one; its value is checked against
+   * them when given.
+   */
   readonly good?: string;
   /** Milliseconds that one completion may take. Default 100. */
   readonly milliseconds?: number;
@@ -19,9 +22,9 @@ export interface RewardContract<Target> {
 }
 
 /**
- * The exam of a reward. Over hostile and random completions it must return a finite number in its range, the same twice, in time linear
- * in the text (measured: each within `milliseconds`), without changing the sample; throw nothing; and pay nothing hostile more than a
- * good answer.
+ * The exam of a reward. Over hostile and random completions it must return a finite number in its range,
+ * the same twice, in time linear in the text (measured: each within `milliseconds`), without changing the
+ * sample; throw nothing; and pay nothing hostile more than a good answer.
  *
  * @throws VlmR1Error `reward-failed`: what the reward did, on which completion.
  */

@@ -51,8 +51,9 @@ const short: Readonly<Record<string, string>> = {
 };
 
 /**
- * Completions that have broken reward functions: unbalanced and nested tags, impossible boxes, wrong JSON, every kind of Unicode, and
- * long repetitions (`size` UTF-16 units, 1 000 000 by default) on which a careless pattern takes minutes.
+ * Completions that have broken reward functions: unbalanced and nested tags, impossible boxes, wrong JSON,
+ * every kind of Unicode, and long repetitions (`size` UTF-16 units, 1 000 000 by default) on which a
+ * careless pattern takes minutes.
  */
 export function* hostileCompletions({
   size = 1_000_000,

@@ -1,6 +1,9 @@
 import type { Rng } from "@vlmr1/core";
 
-/** What random completions are made of, beside random characters: pieces of every notation that rewards read. */
+/**
+ * What random completions are made of, beside random characters: pieces of every notation that rewards
+ * read.
+ */
 const fragments = [
   "<think>", "</think>", "<answer>", "</answer>", "```json\n", "\n```", "```", "[", "]", "{", "}", "(", ")", ",", ":", '"', "'", " ", "\n",
   "bbox_2d", '"bbox_2d": ', '"label": ', '"cat"', '"dog"', "label", "confidence", "point", "[10, 20, 110, 220]", "(10,20),(110,220)",
@@ -9,7 +12,9 @@ const fragments = [
   "\\sqrt{2}", "x^2", "\\pm", "\\infty", "=", "<", "\\le", "5 cm", "\\text{", "$", "\\", "|", "±", "{\"bbox_2d\": [1, 2, 3, 4], \"label\": \"cat\"}",
 ] as const; // oxfmt-ignore
 
-/** Endless random completions: bytes, Unicode, and pieces of tags, JSON, boxes and formulas in random order. */
+/**
+ * Endless random completions: bytes, Unicode, and pieces of tags, JSON, boxes and formulas in random order.
+ */
 export function* randomCompletions(rng: Rng): Generator<string> {
   for (;;) {
     const parts = rng.integer(24);

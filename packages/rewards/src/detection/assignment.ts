@@ -1,9 +1,9 @@
 /**
- * The one-to-one assignment of rows to columns with the smallest total cost: `result[row]` is its column, or -1 for the rows that are
- * left over when there are more rows than columns. Costs are finite.
+ * The one-to-one assignment of rows to columns with the smallest total cost: `result[row]` is its column,
+ * or -1 for the rows that are left over when there are more rows than columns. Costs are finite.
  *
- * The Hungarian method as shortest augmenting paths (Jonker, Volgenant 1987): O(min(n, m)^2 max(n, m)); equal to SciPy's
- * `linear_sum_assignment` in total cost.
+ * The Hungarian method as shortest augmenting paths (Jonker, Volgenant 1987): O(min(n, m)^2 max(n, m));
+ * equal to SciPy's `linear_sum_assignment` in total cost.
  */
 export function assign(costs: readonly (readonly number[])[]): number[] {
   const rows = costs.length;

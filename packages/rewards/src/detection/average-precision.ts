@@ -17,10 +17,11 @@ const cocoThresholds: readonly number[] = [
 const maxDetections = 100;
 
 /**
- * COCO average precision of the boxes of ONE image, over the labels that the truth has: 101 recall points, at most 100 boxes a label,
- * mean over thresholds and labels. 0..1, or -1 when the truth is empty.
+ * COCO average precision of the boxes of ONE image, over the labels that the truth has: 101 recall points,
+ * at most 100 boxes a label, mean over thresholds and labels. 0..1, or -1 when the truth is empty.
  *
- * Equal to `evaluateCoco` of @vlmr1/eval (tested), which needs tables of images; this is what a reward can afford per completion.
+ * Equal to `evaluateCoco` of @vlmr1/eval (tested), which needs tables of images; this is what a reward can
+ * afford per completion.
  */
 export function averagePrecision(
   written: readonly ApBox[],
@@ -45,7 +46,10 @@ export function averagePrecision(
   return count === 0 ? -1 : sum / count;
 }
 
-/** One threshold of one label: match greedily in order of score, then average the interpolated precision over 101 recalls. */
+/**
+ * One threshold of one label: match greedily in order of score, then average the interpolated precision
+ * over 101 recalls.
+ */
 function precisionAt(
   ranked: readonly ApBox[],
   overlaps: readonly (readonly number[])[],
@@ -72,7 +76,10 @@ function precisionAt(
   return meanOverRecalls(recalls, precisions);
 }
 
-/** The free object with the largest overlap from `threshold` on; of equal ones the last, as pycocotools has it. */
+/**
+ * The free object with the largest overlap from `threshold` on; of equal ones the last, as pycocotools has
+ * it.
+ */
 function bestMatch(overlaps: readonly number[], taken: Uint8Array, threshold: number): number {
   let best = Math.min(threshold, 1 - 1e-10);
   let match = -1;

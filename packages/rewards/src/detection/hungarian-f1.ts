@@ -16,10 +16,11 @@ export interface HungarianF1Options extends ObjectReading {
 }
 
 /**
- * F1 and location of the best one-to-one assignment of written to true boxes (largest total IoU of equal labels), as a weighted mean,
- * 0..1: order does not matter, and both surplus and missing boxes cost.
+ * F1 and location of the best one-to-one assignment of written to true boxes (largest total IoU of equal
+ * labels), as a weighted mean, 0..1: order does not matter, and both surplus and missing boxes cost.
  *
- * Perception-R1 (Yu et al. 2025, arXiv 2504.07954); its parts were published as text, the code covers grounding alone.
+ * Perception-R1 (Yu et al. 2025, arXiv 2504.07954); its parts were published as text, the code covers
+ * grounding alone.
  *
  * @throws VlmR1Error `invalid-argument` for weights that are negative or both 0.
  */

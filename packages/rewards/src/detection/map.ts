@@ -4,10 +4,11 @@ import { averagePrecision } from "./average-precision.ts";
 import { readCase, type ObjectReading } from "./written-objects.ts";
 
 /**
- * COCO mean average precision of one image (IoU 0.5 to 0.95), 0..1; written confidences rank the boxes, else their order does.
+ * COCO mean average precision of one image (IoU 0.5 to 0.95), 0..1; written confidences rank the boxes,
+ * else their order does.
  *
- * Beware: COCO looks only at labels that the truth has, and boxes below the last match cost nothing, so surplus boxes are free. VLM-R1
- * measured what that does to training and made {@link odLengthReward}.
+ * Beware: COCO looks only at labels that the truth has, and boxes below the last match cost nothing, so
+ * surplus boxes are free. VLM-R1 measured what that does to training and made {@link odLengthReward}.
  */
 export function mapReward(reading: ObjectReading = {}): RewardFunction<ObjectsTarget> {
   return (input) => precisionOf(input, reading).value;
@@ -19,7 +20,8 @@ export function ap50Reward(reading: ObjectReading = {}): RewardFunction<ObjectsT
 }
 
 /**
- * Mean average precision times min(1, true boxes / written boxes), 0..1: every surplus box costs, whatever its label.
+ * Mean average precision times min(1, true boxes / written boxes), 0..1: every surplus box costs, whatever
+ * its label.
  *
  * VLM-R1 (Shen et al. 2025, arXiv 2504.07615), R_acc for open-vocabulary detection ("odLength").
  */

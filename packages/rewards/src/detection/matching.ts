@@ -13,8 +13,8 @@ export interface Pair {
 }
 
 /**
- * Pairs boxes one to one by taking the largest IoU that is left, down to `threshold`; labels are not looked at. Of equal IoUs the pair
- * that was written first comes first.
+ * Pairs boxes one to one by taking the largest IoU that is left, down to `threshold`; labels are not looked
+ * at. Of equal IoUs the pair that was written first comes first.
  */
 export function greedyPairs({ written, truths }: DetectionCase, threshold: number): Pair[] {
   const candidates: Pair[] = [];

@@ -7,7 +7,9 @@ import { readCase, type ObjectReading, type WrittenObject } from "./written-obje
 
 /** The thresholds that grow with training. */
 export interface ProgressiveOptions extends ObjectReading {
-  /** IoU below this counts 0, and an object counts as found from it on. Default 0.5, from step 1500 on 0.75. */
+  /**
+   * IoU below this counts 0, and an object counts as found from it on. Default 0.5, from step 1500 on 0.75.
+   */
   readonly low?: StepValue;
   /** IoU above this counts 1. Default 0.75, from step 1500 on 0.9. */
   readonly high?: StepValue;
@@ -23,11 +25,12 @@ const highByStep = schedule([
 ]);
 
 /**
- * Mean over the written boxes of their IoU with the object assigned to them, with IoU below `low` as 0 and above `high` as 1, 0..1.
+ * Mean over the written boxes of their IoU with the object assigned to them, with IoU below `low` as 0 and
+ * above `high` as 1, 0..1.
  *
- * Vision-R1 (Zhan et al. 2025, arXiv 2503.18013), precision reward with progressive rule refinement. The assignment
- * minimises L1 distance - same label - GIoU. The published code takes GIoU for IoU and the mean over matched boxes alone, which makes
- * surplus boxes free; this follows the paper.
+ * Vision-R1 (Zhan et al. 2025, arXiv 2503.18013), precision reward with progressive rule refinement. The
+ * assignment minimises L1 distance - same label - GIoU. The published code takes GIoU for IoU and the mean
+ * over matched boxes alone, which makes surplus boxes free; this follows the paper.
  */
 export function progressivePrecisionReward(options: ProgressiveOptions = {}): RewardFunction<ObjectsTarget> {
   return (input) => score(input, options, precisionOf);
@@ -38,7 +41,10 @@ export function progressiveRecallReward(options: ProgressiveOptions = {}): Rewar
   return (input) => score(input, options, recallOf);
 }
 
-/** Mean of {@link progressivePrecisionReward} and {@link progressiveRecallReward}, 0..1; Vision-R1 adds a format reward as the third. */
+/**
+ * Mean of {@link progressivePrecisionReward} and {@link progressiveRecallReward}, 0..1; Vision-R1 adds a
+ * format reward as the third.
+ */
 export function progressiveReward(options: ProgressiveOptions = {}): RewardFunction<ObjectsTarget> {
   return (input) =>
     score(input, options, (found, low, high) => (precisionOf(found, low, high) + recallOf(found, low)) / 2);

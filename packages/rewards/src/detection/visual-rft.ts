@@ -11,8 +11,8 @@ export interface VisualRftOptions extends ObjectReading {
 }
 
 /**
- * Sum of the matched IoUs over max(true boxes, written boxes), 0..1: surest boxes first, each to the best free object of its label;
- * repeated boxes are dropped.
+ * Sum of the matched IoUs over max(true boxes, written boxes), 0..1: surest boxes first, each to the best
+ * free object of its label; repeated boxes are dropped.
  *
  * Visual-RFT (Liu et al. 2025, arXiv 2503.01785), R_IoU in the version that also counts missed objects.
  */
@@ -30,10 +30,11 @@ export function matchedIouReward({
 }
 
 /**
- * Mean of the confidence of matched boxes and of 1 - confidence of unmatched ones, 0..1: the model should know when it is right.
+ * Mean of the confidence of matched boxes and of 1 - confidence of unmatched ones, 0..1: the model should
+ * know when it is right.
  *
- * Visual-RFT, R_conf. Beware: boxes anywhere with confidence 0 earn 1 (as published); use it beside
- * {@link matchedIouReward}, or behind a `gate` on it.
+ * Visual-RFT, R_conf. Beware: boxes anywhere with confidence 0 earn 1 (as published); use it beside {@link
+ * matchedIouReward}, or behind a `gate` on it.
  */
 export function confidenceReward({
   threshold = 0.5,

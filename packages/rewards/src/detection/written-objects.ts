@@ -28,8 +28,9 @@ export interface DetectionCase {
 const nowhere: Box = [0, 0, 0, 0];
 
 /**
- * Reads what a completion claims and what is true. Where one side is empty every detection rule agrees, and the answer is a number: 1
- * when nothing is there and the answer says so (`None`, `[]`), else 0. Silence does not say so.
+ * Reads what a completion claims and what is true. Where one side is empty every detection rule agrees, and
+ * the answer is a number: 1 when nothing is there and the answer says so (`None`, `[]`), else 0. Silence
+ * does not say so.
  */
 export function readCase(input: RewardInput<ObjectsTarget>, reading: ObjectReading): DetectionCase | 0 | 1 {
   const truths = targetObjects(input.sample).map(({ box, label }) => ({ box, label: plainText(label) }));

@@ -14,8 +14,9 @@ export function iouReward(reading: BoxReading = {}): RewardFunction<BoxTarget> {
 }
 
 /**
- * 1 when the IoU of the answer's box with the true one exceeds `threshold`, else 0. `strict: false` also accepts equality, as refer,
- * Qwen-VL and lmms-eval do; VLM-R1 and Visual-RFT are strict. The threshold may follow the training step.
+ * 1 when the IoU of the answer's box with the true one exceeds `threshold`, else 0. `strict: false` also
+ * accepts equality, as refer, Qwen-VL and lmms-eval do; VLM-R1 and Visual-RFT are strict. The threshold may
+ * follow the training step.
  */
 export function iouAtLeast(
   threshold: StepValue = 0.5,
@@ -32,7 +33,10 @@ export function iouAtLeast(
 
 /** What the IoU's relatives need beside {@link BoxReading}. */
 export interface OverlapReading extends BoxReading {
-  /** What an answer without a box earns. The default is the lowest value of the rule, so that silence never beats an honest miss. */
+  /**
+   * What an answer without a box earns. The default is the lowest value of the rule, so that silence never
+   * beats an honest miss.
+   */
   readonly malformed?: number;
 }
 
@@ -52,10 +56,12 @@ export function ciouReward({ malformed = -1.5, ...reading }: OverlapReading = {}
 }
 
 /**
- * IoU where it reaches `threshold`, GIoU below it, -1..1: a signal for boxes that do not overlap yet, and nothing but IoU near the goal.
+ * IoU where it reaches `threshold`, GIoU below it, -1..1: a signal for boxes that do not overlap yet, and
+ * nothing but IoU near the goal.
  *
- * NeMo-RL's `bbox_giou_reward` (there `giou_penalty_thres`, 10 by default: always GIoU; its RefCOCO recipe uses 0.5). NeMo gives
- * malformed answers 0, more than a disjoint box: set `malformed: 0` to reproduce that.
+ * NeMo-RL's `bbox_giou_reward` (there `giou_penalty_thres`, 10 by default: always GIoU; its RefCOCO recipe
+ * uses 0.5). NeMo gives malformed answers 0, more than a disjoint box: set `malformed: 0` to reproduce
+ * that.
  */
 export function giouBelow(
   threshold: StepValue = 0.5,

@@ -11,8 +11,8 @@ export interface PointReading extends FrameReading {
 }
 
 /**
- * 1 when the point that the answer gives lies in the true box (edges: left and upper inside, right and lower outside), else 0. An answer
- * that gives a box points at its middle.
+ * 1 when the point that the answer gives lies in the true box (edges: left and upper inside, right and
+ * lower outside), else 0. An answer that gives a box points at its middle.
  *
  * The click reward of UI-R1 (arXiv 2503.21620) and GUI-R1 (arXiv 2504.10458).
  */
@@ -25,8 +25,8 @@ export function pointInBox(reading: PointReading = {}): RewardFunction<BoxTarget
 }
 
 /**
- * How near the answer's point is to the true one, 0..1: 1 - (d / diagonal of the image)^2, 0 without a point. The true one is the
- * target's point, or the middle of its box.
+ * How near the answer's point is to the true one, 0..1: 1 - (d / diagonal of the image)^2, 0 without a
+ * point. The true one is the target's point, or the middle of its box.
  *
  * The continuous reward of SE-GUI (arXiv 2505.12370), with the image's diagonal as the largest distance.
  */

@@ -11,7 +11,10 @@ export interface BoxReading extends FrameReading {
   readonly box?: Which;
 }
 
-/** The box that a completion answers with, in pixels; undefined when there is none or its corners are in the wrong order. */
+/**
+ * The box that a completion answers with, in pixels; undefined when there is none or its corners are in the
+ * wrong order.
+ */
 export function writtenBox(input: RewardInput, reading: BoxReading): Box | undefined {
   const answer = readAnswer(input.completion, reading.answer);
   const written = reading.box === "last" ? readBoxes(answer).at(-1) : readBoxes(answer, 1)[0];

@@ -8,16 +8,24 @@ export interface ChatMessage {
 
 /** Where an OpenAI-compatible server is and how patient to be with it. */
 export interface ChatServer {
-  /** For example `https://api.openai.com/v1` or `http://localhost:8000/v1`; `/chat/completions` is appended. */
+  /**
+   * For example `https://api.openai.com/v1` or `http://localhost:8000/v1`; `/chat/completions` is appended.
+   */
   readonly baseUrl: string;
   readonly model: string;
   /** Sent as a bearer token, and nowhere else. */
   readonly apiKey?: string;
   /** Milliseconds for one attempt. Default 30 000. */
   readonly timeout?: number;
-  /** Attempts after the first, for time-outs, broken connections and the statuses 408, 409, 425, 429 and 5xx. Default 3. */
+  /**
+   * Attempts after the first, for time-outs, broken connections and the statuses 408, 409, 425, 429 and
+   * 5xx. Default 3.
+   */
   readonly retries?: number;
-  /** Milliseconds before the first new attempt; doubled each time; a longer Retry-After of the server counts. Default 500. */
+  /**
+   * Milliseconds before the first new attempt; doubled each time; a longer Retry-After of the server
+   * counts. Default 500.
+   */
   readonly backoff?: number;
   /** Longest pause between attempts, in milliseconds, whatever the server asks for. Default 20 000. */
   readonly maxBackoff?: number;
@@ -33,8 +41,9 @@ export type ChatClient = (messages: readonly ChatMessage[]) => Promise<string>;
 /**
  * A client for one server, at temperature 0.
  *
- * @throws VlmR1Error `invalid-argument` for options outside their range. The client rejects with `unavailable` when the server fails
- * for good (status and the beginning of its answer in the message, never the key), and `aborted` when the signal fires.
+ * @throws VlmR1Error `invalid-argument` for options outside their range. The client rejects with
+ * `unavailable` when the server fails for good (status and the beginning of its answer in the message,
+ * never the key), and `aborted` when the signal fires.
  */
 export function createChatClient(server: ChatServer): ChatClient {
   const {

@@ -13,27 +13,38 @@ export interface VerdictCache {
 
 /** How a language model judges. */
 export interface JudgeOptions<Target> extends ChatServer {
-  /** The chat that asks for the verdict. The default shows question, true answer and given answer and asks for a number 0..1. */
+  /**
+   * The chat that asks for the verdict. The default shows question, true answer and given answer and asks
+   * for a number 0..1.
+   */
   readonly messages?: (input: RewardInput<Target>) => readonly ChatMessage[];
-  /** The verdict in the judge's answer, 0..1, or undefined when there is none. Default: its last number, if in 0..1. */
+  /**
+   * The verdict in the judge's answer, 0..1, or undefined when there is none. Default: its last number, if
+   * in 0..1.
+   */
   readonly verdict?: (answer: string) => number | undefined;
   /** Requests under way at once. Default 8. */
   readonly concurrency?: number;
   /** Verdicts by chat. Default: the last 10 000 of this reward, in memory. `false` asks every time. */
   readonly cache?: VerdictCache | false;
-  /** What counts when the server fails for good or gives no verdict. Default: the reward throws, which stops training. */
+  /**
+   * What counts when the server fails for good or gives no verdict. Default: the reward throws, which stops
+   * training.
+   */
   readonly otherwise?: number;
 }
 
 /**
- * What another language model thinks of the answer, 0..1, over any OpenAI-compatible endpoint: time-out, retries, a limit on concurrent
- * requests, and a cache so that equal answers cost one request, also while it is under way.
+ * What another language model thinks of the answer, 0..1, over any OpenAI-compatible endpoint: time-out,
+ * retries, a limit on concurrent requests, and a cache so that equal answers cost one request, also while
+ * it is under way.
  *
- * The default chat tells the judge that the answer is data; a judge can still be talked into a good mark, so prefer a rule where there
- * is one, and put the judge behind a `gate`. VLM-R1's `llm` method (its prompt: `llmReward` of @vlmr1/rewards/vlm-r1).
+ * The default chat tells the judge that the answer is data; a judge can still be talked into a good mark,
+ * so prefer a rule where there is one, and put the judge behind a `gate`. VLM-R1's `llm` method (its
+ * prompt: `llmReward` of @vlmr1/rewards/vlm-r1).
  *
- * @throws VlmR1Error `invalid-argument` for options outside their range. The reward rejects with `unavailable` when there is no verdict
- * and no `otherwise`, and with `aborted` when the signal fires.
+ * @throws VlmR1Error `invalid-argument` for options outside their range. The reward rejects with
+ * `unavailable` when there is no verdict and no `otherwise`, and with `aborted` when the signal fires.
  */
 export function judgeReward<Target extends AnswerTarget = AnswerTarget>(
   options: JudgeOptions<Target>,

@@ -7,8 +7,8 @@ import { pythonFloat, pythonStrip } from "./python-text.ts";
 import { lastAnswer, solutionAnswer } from "./tags.ts";
 
 /**
- * `numeric_reward`: 1 or 0 when both are numbers as Python's `float` reads them, else null. Bugs kept: `12 cm`, `1,234` and `50%` are no numbers.
- * Fixed twin: `numericReward`.
+ * `numeric_reward`: 1 or 0 when both are numbers as Python's `float` reads them, else null. Bugs kept: `12
+ * cm`, `1,234` and `50%` are no numbers. Fixed twin: `numericReward`.
  */
 export function numericReward(content: string, solution: string): number | null {
   const given = pythonFloat(cleanText(content));
@@ -25,7 +25,8 @@ export function allMatchReward(content: string, solution: string): number {
 /**
  * `math_reward`: 1 when both are the same after {@link cleanText}, or the same mathematics, boxed or not.
  *
- * Bug kept: {@link cleanText} turns `X` into `x`. Python's math-verify and its string comparison are replaced by `mathEqual`. Fixed twin: `mathReward`.
+ * Bug kept: {@link cleanText} turns `X` into `x`. Python's math-verify and its string comparison are
+ * replaced by `mathEqual`. Fixed twin: `mathReward`.
  */
 export function mathReward(content: string, solution: string): number {
   const given = cleanText(content);
@@ -34,11 +35,13 @@ export function mathReward(content: string, solution: string): number {
 }
 
 /**
- * `default_accuracy_reward`: 1 when both are the same mathematics; else, when the solution has digits, equality of numbers or the
- * Levenshtein ratio; else, when it names a choice, equality of choices; else the Levenshtein ratio, 0..1.
+ * `default_accuracy_reward`: 1 when both are the same mathematics; else, when the solution has digits,
+ * equality of numbers or the Levenshtein ratio; else, when it names a choice, equality of choices; else the
+ * Levenshtein ratio, 0..1.
  *
- * Bugs kept: any solution that ends in a lone letter or has one before punctuation is a multiple choice; the solution's answer is not found across lines.
- * Python's math-verify is replaced by `mathEqual`. Fixed twins: `mathReward`, `choiceReward`, `similarityReward`, chosen by the dataset.
+ * Bugs kept: any solution that ends in a lone letter or has one before punctuation is a multiple choice;
+ * the solution's answer is not found across lines. Python's math-verify is replaced by `mathEqual`. Fixed
+ * twins: `mathReward`, `choiceReward`, `similarityReward`, chosen by the dataset.
  */
 export function defaultAccuracyReward(content: string, solution: string): number {
   const truth = solutionAnswer(solution);

@@ -4,8 +4,9 @@ import { firstAnswer, solutionAnswer } from "./tags.ts";
 /**
  * `extract_choice`: the letter that a text chooses, or null.
  *
- * Bugs kept: only letters before `. , ? ! : ;` or the end count, so `(A)` and `A)` choose nothing; the last letter of any word before punctuation that
- * stands after a digit or sign counts; context is taken around the letter's first occurrence anywhere, even inside a word. Fixed twin: `readChoice`.
+ * Bugs kept: only letters before `. , ? ! : ;` or the end count, so `(A)` and `A)` choose nothing; the last
+ * letter of any word before punctuation that stands after a digit or sign counts; context is taken around
+ * the letter's first occurrence anywhere, even inside a word. Fixed twin: `readChoice`.
  */
 export function extractChoice(text: string): string | null {
   const characters = Array.from(collapsed(text.toUpperCase()));
@@ -57,7 +58,8 @@ function isCapital(character: string | undefined): boolean {
 /**
  * `mcq_reward`: 1 when the first answer chooses the solution's letter.
  *
- * Bug kept: a solution without a choice is compared as a whole, tags included, so nothing is right. Fixed twin: `choiceReward`.
+ * Bug kept: a solution without a choice is compared as a whole, tags included, so nothing is right. Fixed
+ * twin: `choiceReward`.
  */
 export function mcqReward(content: string, solution: string): number {
   const correct = extractChoice(solutionAnswer(solution)) ?? pythonStrip(solution);
@@ -68,7 +70,8 @@ export function mcqReward(content: string, solution: string): number {
 /**
  * `yes_no_reward`: 1 when the first `yes` or `no` in the first answer is the solution's.
  *
- * Bugs kept: `not`, `know`, `nothing` hold a no and `eyes` a yes; two answers without either are equal. Fixed twin: `yesNoReward`.
+ * Bugs kept: `not`, `know`, `nothing` hold a no and `eyes` a yes; two answers without either are equal.
+ * Fixed twin: `yesNoReward`.
  */
 export function yesNoReward(content: string, solution: string): number {
   const lower = content.toLowerCase();

@@ -2,10 +2,12 @@ import { isPythonSpace, pythonStrip } from "./python-text.ts";
 import { findAll } from "./tags.ts";
 
 /**
- * `clean_text`: the last answer (or the whole text) with line breaks as spaces, stripped, without final periods, in lower case.
+ * `clean_text`: the last answer (or the whole text) with line breaks as spaces, stripped, without final
+ * periods, in lower case.
  *
- * Bugs kept: only the last line break of a run leaves a trace, a carriage return before a line feed vanishes with it, and stripping comes before the periods are cut, so
- * `"a ."` ends in a space. Fixed twin: `allMatchReward`.
+ * Bugs kept: only the last line break of a run leaves a trace, a carriage return before a line feed
+ * vanishes with it, and stripping comes before the periods are cut, so `"a ."` ends in a space. Fixed twin:
+ * `allMatchReward`.
  */
 export function cleanText(text: string): string {
   const answers = findAll(text, "<answer>", "</answer>");
@@ -17,7 +19,10 @@ export function cleanText(text: string): string {
   return stripped.slice(0, end).toLowerCase();
 }
 
-/** Removes a break after white space, then turns what is left of them into spaces: two substitutions, each over the whole text. */
+/**
+ * Removes a break after white space, then turns what is left of them into spaces: two substitutions, each
+ * over the whole text.
+ */
 function withoutBreaks(text: string, lineBreak: string): string {
   if (!text.includes(lineBreak)) return text;
   const kept: string[] = [];

@@ -7,10 +7,12 @@ import { pythonStrip } from "./python-text.ts";
 import { findAll, findFirst, lastAnswer } from "./tags.ts";
 
 /**
- * `od_reward` (`od_ap`, or `od_ap50` with `threshold50`): mean average precision of the last answer's boxes.
+ * `od_reward` (`od_ap`, or `od_ap50` with `threshold50`): mean average precision of the last answer's
+ * boxes.
  *
- * Bugs kept: boxes whose label the truth does not have are dropped, so they cost nothing; all scores are 1, so the order of the list
- * decides; strings must be exactly `None` to agree that nothing is there. Fixed twin: `mapReward`, better `odLengthReward`.
+ * Bugs kept: boxes whose label the truth does not have are dropped, so they cost nothing; all scores are 1,
+ * so the order of the list decides; strings must be exactly `None` to agree that nothing is there. Fixed
+ * twin: `mapReward`, better `odLengthReward`.
  *
  * @throws VlmR1Error `invalid-data` when the solution is malformed.
  */
@@ -24,8 +26,8 @@ export function odAp50Reward(content: string, solution: string): number {
 }
 
 /**
- * `odLength`: mAP times min(1, true boxes / written boxes), VLM-R1's answer to reward hacking. Bugs kept: those of {@link odReward}, but
- * here surplus boxes cost. Fixed twin: `odLengthReward`.
+ * `odLength`: mAP times min(1, true boxes / written boxes), VLM-R1's answer to reward hacking. Bugs kept:
+ * those of {@link odReward}, but here surplus boxes cost. Fixed twin: `odLengthReward`.
  *
  * @throws VlmR1Error `invalid-data` when the solution is malformed.
  */
@@ -47,9 +49,11 @@ function withAnswers(
 }
 
 /**
- * `map_reward` (`map`): mAP of the last ```` ```json ```` block of the text against the solution's; 1 when neither has boxes.
+ * `map_reward` (`map`): mAP of the last ```` ```json ```` block of the text against the solution's; 1 when
+ * neither has boxes.
  *
- * Bugs kept: those of {@link odReward}; JSON that is not perfect counts as no boxes, which is right when the truth is empty. Fixed twin: `mapReward`.
+ * Bugs kept: those of {@link odReward}; JSON that is not perfect counts as no boxes, which is right when
+ * the truth is empty. Fixed twin: `mapReward`.
  *
  * @throws VlmR1Error `invalid-data` when the solution's JSON is malformed.
  */
@@ -92,10 +96,12 @@ export function weightedSumReward(content: string, solution: string): number {
 /**
  * `detection_score`: 0.7 x position + 0.3 x completeness of greedily matched boxes.
  *
- * Bugs kept: the text goes through {@link cleanText} first, a matched box without a label takes the label of the pair before it, and the label part has weight 0.
- * Where the first matched box has no label, Python crashes with UnboundLocalError. Fixed twin: `matchingReward`.
+ * Bugs kept: the text goes through {@link cleanText} first, a matched box without a label takes the label
+ * of the pair before it, and the label part has weight 0. Where the first matched box has no label, Python
+ * crashes with UnboundLocalError. Fixed twin: `matchingReward`.
  *
- * @throws VlmR1Error `unsupported` where the published code crashes, `invalid-data` when the solution's JSON is malformed.
+ * @throws VlmR1Error `unsupported` where the published code crashes, `invalid-data` when the solution's
+ * JSON is malformed.
  */
 export function detectionScore(content: string, solution: string): number {
   const written = listOf(findFirst(cleanText(content), "```json", "```")) ?? [];
@@ -128,7 +134,10 @@ interface Match {
   readonly overlap: number;
 }
 
-/** Pairs in the order in which taking the globally largest IoU finds them: by IoU, then row, then column; down to 0.5. */
+/**
+ * Pairs in the order in which taking the globally largest IoU finds them: by IoU, then row, then column;
+ * down to 0.5.
+ */
 function greedyMatches(written: readonly PythonValue[], truths: readonly PythonValue[]): Match[] {
   const candidates: Match[] = [];
   const columns = truths.map(boxOf);
@@ -151,7 +160,10 @@ function greedyMatches(written: readonly PythonValue[], truths: readonly PythonV
   });
 }
 
-/** What iterating over parsed JSON gives: the items of a list, the keys of an object, the characters of a string; else undefined. */
+/**
+ * What iterating over parsed JSON gives: the items of a list, the keys of an object, the characters of a
+ * string; else undefined.
+ */
 function listOf(json: string | undefined): readonly PythonValue[] | undefined {
   if (json === undefined || pythonStrip(json) === "") return undefined;
   const value = pythonJson(json);
@@ -168,7 +180,9 @@ function truthsOf(json: string | undefined, solution: string): ApBox[] {
   return truths;
 }
 
-/** A box as calculate_map hands it to pycocotools, or undefined where Python raises and the item is dropped. */
+/**
+ * A box as calculate_map hands it to pycocotools, or undefined where Python raises and the item is dropped.
+ */
 function apBox(item: PythonValue): ApBox | undefined {
   const box = boxOf(item);
   const label =
@@ -190,7 +204,10 @@ function labelOf(item: PythonValue | undefined): string | undefined {
   return typeof label === "string" ? label.toLowerCase() : undefined;
 }
 
-/** A dictionary key: strings by themselves, numbers and truth values by value, null; nothing else is hashable. */
+/**
+ * A dictionary key: strings by themselves, numbers and truth values by value, null; nothing else is
+ * hashable.
+ */
 function hashKey(value: PythonValue | undefined): string | undefined {
   if (typeof value === "string") return `s${value}`;
   if (value === null) return "null";

@@ -3,7 +3,8 @@ import { asciiDigits, spaceEnd } from "./python-text.ts";
 /**
  * `format_reward`: 1 when the whole text is `<think>.*?</think>\s*<answer>.*?</answer>`.
  *
- * Bugs kept: empty thoughts and answers pass, and so does anything between the first and the last tag. Fixed twin: `formatReward()`.
+ * Bugs kept: empty thoughts and answers pass, and so does anything between the first and the last tag.
+ * Fixed twin: `formatReward()`.
  */
 export function formatReward(content: string): number {
   if (!content.startsWith("<think>") || !content.endsWith("</answer>")) return 0;
@@ -12,9 +13,11 @@ export function formatReward(content: string): number {
 }
 
 /**
- * `format_reward_rec` of the Qwen module: 1 when a thought, an answer and, inside braces in it, a box of whole numbers occur in this order anywhere.
+ * `format_reward_rec` of the Qwen module: 1 when a thought, an answer and, inside braces in it, a box of
+ * whole numbers occur in this order anywhere.
  *
- * Bugs kept: decimals and negative numbers are refused, and text before and after is free. Fixed twin: `gate(formatReward(), iouReward())`.
+ * Bugs kept: decimals and negative numbers are refused, and text before and after is free. Fixed twin:
+ * `gate(formatReward(), iouReward())`.
  */
 export function formatRewardRec(completion: string): number {
   const content = asciiDigits(completion);
@@ -26,7 +29,10 @@ export function formatRewardRec(completion: string): number {
   return closing >= 0 && content.includes("</answer>", closing + 1) ? 1 : 0;
 }
 
-/** `format_reward_rec` of the InternVL module: as {@link formatRewardRec}, without the braces. Fixed twin: `gate(formatReward(), iouReward())`. */
+/**
+ * `format_reward_rec` of the InternVL module: as {@link formatRewardRec}, without the braces. Fixed twin:
+ * `gate(formatReward(), iouReward())`.
+ */
 export function formatRewardRecInternVl(completion: string): number {
   const content = asciiDigits(completion);
   const answer = answerAfterThought(content);

@@ -9,8 +9,9 @@ type Coordinates = readonly [x1: number, y1: number, x2: number, y2: number];
 /**
  * `iou`: intersection over union with VLM-R1's inclusive corners.
  *
- * Bugs kept: an overlap of at most one pixel in either direction counts as none, so boxes in 0..1 never overlap; inverted boxes have
- * negative areas. Where Python divides by zero this is 0, as the caller's `except` makes it. Fixed twin: `boxIou` of @vlmr1/eval.
+ * Bugs kept: an overlap of at most one pixel in either direction counts as none, so boxes in 0..1 never
+ * overlap; inverted boxes have negative areas. Where Python divides by zero this is 0, as the caller's
+ * `except` makes it. Fixed twin: `boxIou` of @vlmr1/eval.
  */
 export function iou(a: Coordinates, b: Coordinates): number {
   const x1 = Math.max(a[0], b[0]);
@@ -31,10 +32,11 @@ export interface Rescaling {
 }
 
 /**
- * `iou_reward` of the Qwen and InternVL modules: {@link iou} of the first box of the first answer with the solution's.
+ * `iou_reward` of the Qwen and InternVL modules: {@link iou} of the first box of the first answer with the
+ * solution's.
  *
- * The Qwen module rescales the prediction; InternVL does not (leave `rescaling` out). Bugs kept: only whole numbers without a sign are
- * read, and those of {@link iou}. Fixed twin: `iouReward({ frame })`.
+ * The Qwen module rescales the prediction; InternVL does not (leave `rescaling` out). Bugs kept: only whole
+ * numbers without a sign are read, and those of {@link iou}. Fixed twin: `iouReward({ frame })`.
  *
  * @throws VlmR1Error `invalid-data` when the solution holds no JSON list of four numbers in `<answer>`.
  */
@@ -43,7 +45,8 @@ export function iouReward(content: string, solution: string, rescaling?: Rescali
 }
 
 /**
- * `iou_reward` of the GLM module: plain IoU, no rescaling. Bug kept: only whole numbers without a sign are read. Fixed twin: `iouReward()`.
+ * `iou_reward` of the GLM module: plain IoU, no rescaling. Bug kept: only whole numbers without a sign are
+ * read. Fixed twin: `iouReward()`.
  *
  * @throws VlmR1Error `invalid-data` as {@link iouReward}.
  */

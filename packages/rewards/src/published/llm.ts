@@ -6,9 +6,11 @@ import { pythonFloat, pythonStrip } from "./python-text.ts";
 import { lastAnswer, solutionAnswer } from "./tags.ts";
 
 /**
- * `llm_reward`: what a language model (there `qwen2.5:7b`) says to the published prompt; where the server fails, equality of strings.
+ * `llm_reward`: what a language model (there `qwen2.5:7b`) says to the published prompt; where the server
+ * fails, equality of strings.
  *
- * Bugs kept: whatever number the judge writes is the reward; a failing server is not noticed. Fixed twin: `judgeReward`.
+ * Bugs kept: whatever number the judge writes is the reward; a failing server is not noticed. Fixed twin:
+ * `judgeReward`.
  */
 export function llmReward(server: ChatServer): RewardFunction<SolutionTarget> {
   const judge = judgeReward<SolutionTarget & { readonly answer: string }>({

@@ -4,7 +4,9 @@ import { malformed } from "../target.ts";
 import { cosineReward } from "./length.ts";
 import { iouReward, type Rescaling } from "./iou.ts";
 
-/** The truth as VLM-R1 has it: the text of its `solution` column, such as `<answer> [1, 2, 3, 4] </answer>`. */
+/**
+ * The truth as VLM-R1 has it: the text of its `solution` column, such as `<answer> [1, 2, 3, 4] </answer>`.
+ */
 export interface SolutionTarget {
   readonly solution: string;
 }
@@ -13,7 +15,8 @@ export interface SolutionTarget {
 export type PublishedRule = (content: string, solution: string) => number | null;
 
 /**
- * A published rule as a reward. Where the published code crashes, which a reward must not do because a model wrote something, it is 0.
+ * A published rule as a reward. Where the published code crashes, which a reward must not do because a
+ * model wrote something, it is 0.
  *
  * The reward throws VlmR1Error `invalid-data` for a malformed solution.
  */
@@ -28,7 +31,10 @@ export function published(rule: PublishedRule): RewardFunction<SolutionTarget> {
   };
 }
 
-/** {@link iouReward} of the Qwen module as a reward: `rescale` gives the sizes for a sample; without it nothing is rescaled. */
+/**
+ * {@link iouReward} of the Qwen module as a reward: `rescale` gives the sizes for a sample; without it
+ * nothing is rescaled.
+ */
 export function publishedIou(
   rescale?: (sample: RewardInput<SolutionTarget>["sample"]) => Rescaling,
 ): RewardFunction<SolutionTarget> {

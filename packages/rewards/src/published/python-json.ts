@@ -1,6 +1,9 @@
 import { numberEnd } from "../read/number.ts";
 
-/** What `json.loads` returns. Python tells 1 from 1.0, and so does its text: whole numbers and floats stay apart here. */
+/**
+ * What `json.loads` returns. Python tells 1 from 1.0, and so does its text: whole numbers and floats stay
+ * apart here.
+ */
 export type PythonValue =
   | null
   | boolean

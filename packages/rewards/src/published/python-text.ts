@@ -1,4 +1,7 @@
-/** Whether CPython's `str.isspace` holds for a UTF-16 unit: what `\s`, `strip` and `split` go by. JavaScript's set differs. */
+/**
+ * Whether CPython's `str.isspace` holds for a UTF-16 unit: what `\s`, `strip` and `split` go by.
+ * JavaScript's set differs.
+ */
 export function isPythonSpace(unit: number): boolean {
   if (unit <= 32) return unit === 32 || (unit >= 9 && unit <= 13) || (unit >= 28 && unit <= 31);
   if (unit === 0x85 || unit === 0xa0 || unit === 0x1680) return true;
@@ -56,7 +59,9 @@ export function spaceEnd(text: string, start: number): number {
   return i;
 }
 
-/** The text with the decimal digits of every script as 0..9, which is how `\d`, `int` and `float` read them. */
+/**
+ * The text with the decimal digits of every script as 0..9, which is how `\d`, `int` and `float` read them.
+ */
 export function asciiDigits(text: string): string {
   if (!/[^\0-\x7f]/.test(text)) return text;
   return text.replaceAll(/\p{Nd}/gu, (digit) => String(digitValue(digit.codePointAt(0) as number)));

@@ -6,11 +6,13 @@ import { pythonSplit, pythonStrip, spaceEnd } from "./python-text.ts";
 import { findFirst } from "./tags.ts";
 
 /**
- * `repetition_reward`: minus the share of repeated boxes when the text holds a JSON list, else of repeated 6-grams of words, -1..0.
+ * `repetition_reward`: minus the share of repeated boxes when the text holds a JSON list, else of repeated
+ * 6-grams of words, -1..0.
  *
- * Bugs kept: any fenced block is taken for boxes; a list without boxes earns 0 however repetitive the text is. Where items are neither
- * objects nor lists Python crashes with TypeError. Broken JSON is repaired by this package's own parser instead of json_repair. Fixed twins:
- * `boxRepetitionReward` and `repetitionReward`.
+ * Bugs kept: any fenced block is taken for boxes; a list without boxes earns 0 however repetitive the text
+ * is. Where items are neither objects nor lists Python crashes with TypeError. Broken JSON is repaired by
+ * this package's own parser instead of json_repair. Fixed twins: `boxRepetitionReward` and
+ * `repetitionReward`.
  *
  * @throws VlmR1Error `unsupported` where the published code crashes.
  */
@@ -41,7 +43,10 @@ function jsonIn(content: string): string | undefined {
   return stripped === "" ? bareList(content) : stripped;
 }
 
-/** `\[\s*{.*?"bbox_2d".*?"label".*?}\s*\]` with DOTALL: each part is searched for once, after the part before it. */
+/**
+ * `\[\s*{.*?"bbox_2d".*?"label".*?}\s*\]` with DOTALL: each part is searched for once, after the part
+ * before it.
+ */
 function bareList(content: string): string | undefined {
   let start = content.indexOf("[");
   while (start >= 0 && content[spaceEnd(content, start + 1)] !== "{") start = content.indexOf("[", start + 1);

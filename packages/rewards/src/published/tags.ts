@@ -35,8 +35,8 @@ export function lastAnswer(text: string): string | undefined {
 }
 
 /**
- * The first answer that stands on one line, or the whole text, stripped: solutions are searched without DOTALL, so that an answer with a
- * line break in it is not found (bug).
+ * The first answer that stands on one line, or the whole text, stripped: solutions are searched without
+ * DOTALL, so that an answer with a line break in it is not found (bug).
  */
 export function solutionAnswer(text: string): string {
   let at = text.indexOf("<answer>");

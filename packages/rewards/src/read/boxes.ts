@@ -7,9 +7,10 @@ export type WrittenBox = readonly [x1: number, y1: number, x2: number, y2: numbe
 export type WrittenPoint = readonly [x: number, y: number];
 
 /**
- * The boxes in a text, in order, in time linear in its length: `[x1, y1, x2, y2]`, `(x1,y1),(x2,y2)`, the same inside JSON, `<box>` or
- * `<|box_start|>`, and, when there is none of these, four numbers that stand alone. Numbers may be integers, decimals, negative or
- * scientific; brackets with another count of numbers are no box. Reading stops after `most` boxes.
+ * The boxes in a text, in order, in time linear in its length: `[x1, y1, x2, y2]`, `(x1,y1),(x2,y2)`, the
+ * same inside JSON, `<box>` or `<|box_start|>`, and, when there is none of these, four numbers that stand
+ * alone. Numbers may be integers, decimals, negative or scientific; brackets with another count of numbers
+ * are no box. Reading stops after `most` boxes.
  */
 export function readBoxes(text: string, most = Infinity): WrittenBox[] {
   const bracketed: WrittenBox[] = [];
@@ -38,7 +39,10 @@ export function readBoxes(text: string, most = Infinity): WrittenBox[] {
   return boxes.length > most ? boxes.slice(0, most) : boxes;
 }
 
-/** The points in a text, in order: `(x, y)` or `[x, y]` anywhere, or, when there is none, two numbers that stand alone. */
+/**
+ * The points in a text, in order: `(x, y)` or `[x, y]` anywhere, or, when there is none, two numbers that
+ * stand alone.
+ */
 export function readPoints(text: string): WrittenPoint[] {
   const bracketed: WrittenPoint[] = [];
   const standing: WrittenPoint[] = [];
@@ -50,7 +54,10 @@ export function readPoints(text: string): WrittenPoint[] {
   return bracketed.length > 0 ? bracketed : standing;
 }
 
-/** Where a model points: the first point it wrote, or the middle of the first box when that comes before any point. */
+/**
+ * Where a model points: the first point it wrote, or the middle of the first box when that comes before any
+ * point.
+ */
 export function readPointedAt(text: string): WrittenPoint | undefined {
   let first: CoordinateGroup | undefined;
   visitCoordinateGroups(text, (group) => {

@@ -5,9 +5,14 @@ export interface CoordinateGroup {
   readonly numbers: readonly number[];
   /** Whether a pair of brackets encloses exactly these numbers. */
   readonly bracketed: boolean;
-  /** Which pair of brackets encloses the group's own brackets; groups with the same parent are siblings. -1 at top level. */
+  /**
+   * Which pair of brackets encloses the group's own brackets; groups with the same parent are siblings. -1
+   * at top level.
+   */
   readonly parent: number;
-  /** Increases whenever anything but brackets, commas, semicolons and white space stands between two groups. */
+  /**
+   * Increases whenever anything but brackets, commas, semicolons and white space stands between two groups.
+   */
   readonly run: number;
 }
 
@@ -30,10 +35,11 @@ const classes = Uint8Array.from({ length: 128 }, (_, unit) => {
 });
 
 /**
- * The points and boxes of a text as groups of two or four numbers, in order, in one pass: `[1, 2, 3, 4]` is one group of four,
- * `(1,2),(3,4)` two siblings of two. Digits that belong to a word (`x1`, `bbox_2d`) are not numbers. Groups of another size, those with
- * a number that is no coordinate, and the last one of a text that ends inside brackets, are left out. `visit` gets each group; reading
- * stops when it returns true.
+ * The points and boxes of a text as groups of two or four numbers, in order, in one pass: `[1, 2, 3, 4]` is
+ * one group of four, `(1,2),(3,4)` two siblings of two. Digits that belong to a word (`x1`, `bbox_2d`) are
+ * not numbers. Groups of another size, those with a number that is no coordinate, and the last one of a
+ * text that ends inside brackets, are left out. `visit` gets each group; reading stops when it returns
+ * true.
  */
 export function visitCoordinateGroups(text: string, visit: (group: CoordinateGroup) => boolean): void {
   const open: number[] = [];

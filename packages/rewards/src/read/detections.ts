@@ -17,8 +17,9 @@ const labelKeys = new Set(["label", "category", "category_name", "class", "name"
 const confidenceKeys = new Set(["confidence", "score"]);
 
 /**
- * The labelled boxes of an answer, in order: JSON objects with a box under `bbox_2d`, `bbox`, `box` or `position` (any case), fenced or
- * bare, repaired when broken; else Qwen's `<|object_ref_start|>` and `<ref>` tokens; else boxes in free text, without labels.
+ * The labelled boxes of an answer, in order: JSON objects with a box under `bbox_2d`, `bbox`, `box` or
+ * `position` (any case), fenced or bare, repaired when broken; else Qwen's `<|object_ref_start|>` and
+ * `<ref>` tokens; else boxes in free text, without labels.
  */
 export function readDetections(text: string): Detection[] {
   const found: Detection[] = [];

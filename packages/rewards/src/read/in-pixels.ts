@@ -14,8 +14,9 @@ import type { WrittenBox, WrittenPoint } from "./boxes.ts";
 /** How a model's coordinates are to be read. */
 export interface FrameReading {
   /**
-   * The frame that the model writes in, for an image of a given size: `pixels` (the default), `unit`, `thousand`, or
-   * `(image) => resized(sizeAfterResizing(image), image)`. Targets are always in pixels of the sample's image.
+   * The frame that the model writes in, for an image of a given size: `pixels` (the default), `unit`,
+   * `thousand`, or `(image) => resized(sizeAfterResizing(image), image)`. Targets are always in pixels of
+   * the sample's image.
    */
   readonly frame?: FrameOf;
   /** Which of the sample's images the coordinates refer to, from 0. Default 0. */
@@ -40,7 +41,10 @@ export function pointInPixels(point: WrittenPoint, sample: ScoredSample, reading
   return convertPoint(point, frame(size), pixels(size));
 }
 
-/** The size of one of the sample's images. @throws VlmR1Error `invalid-data` when the sample has no such image. */
+/**
+ * The size of one of the sample's images. @throws VlmR1Error `invalid-data` when the sample has no such
+ * image.
+ */
 export function imageSize(sample: ScoredSample, index: number): ImageSize {
   const size = sample.images[index];
   if (size) return size;

@@ -2,8 +2,9 @@ import { readFences } from "./fences.ts";
 import { parseLenient } from "./lenient-json.ts";
 
 /**
- * The JSON values that a text carries: the content of its last fenced block when it has one, else every object and array that stands in
- * the text. Broken JSON is repaired: single or missing quotes, missing or surplus commas, missing brackets at the end, Python's words.
+ * The JSON values that a text carries: the content of its last fenced block when it has one, else every
+ * object and array that stands in the text. Broken JSON is repaired: single or missing quotes, missing or
+ * surplus commas, missing brackets at the end, Python's words.
  */
 export function readJson(text: string): unknown[] {
   const source = jsonSource(text);

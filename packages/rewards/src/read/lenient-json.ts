@@ -1,13 +1,16 @@
 import { isSpace, isWord, numberAt, numberEnd } from "./number.ts";
 
-/** Containers nested deeper than this are flattened into their parent: no answer needs more, and the stack stays small. */
+/**
+ * Containers nested deeper than this are flattened into their parent: no answer needs more, and the stack
+ * stays small.
+ */
 const deepest = 64;
 
 /**
  * Every outermost object and array of a text, however broken, in one pass without backtracking.
  *
- * Repairs what language models break: single, typographic or missing quotes, missing and surplus commas, brackets that never close,
- * `None`/`True`/`False`, parentheses for arrays, text around and between values.
+ * Repairs what language models break: single, typographic or missing quotes, missing and surplus commas,
+ * brackets that never close, `None`/`True`/`False`, parentheses for arrays, text around and between values.
  */
 export function parseLenient(text: string): unknown[] {
   const values: unknown[] = [];

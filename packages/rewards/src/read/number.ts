@@ -36,7 +36,8 @@ const asciiWord = Uint8Array.from({ length: 128 }, (_, unit) =>
 );
 
 /**
- * Where the number that starts at `start` ends, or -1 when none starts there: `7`, `-7`, `+7`, `7.5`, `.5`, `7.`, `1e3`, `-1.5E-2`.
+ * Where the number that starts at `start` ends, or -1 when none starts there: `7`, `-7`, `+7`, `7.5`, `.5`,
+ * `7.`, `1e3`, `-1.5E-2`.
  */
 export function numberEnd(text: string, start: number): number {
   let i = start;

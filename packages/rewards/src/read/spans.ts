@@ -10,7 +10,10 @@ export interface Span {
   readonly depth: number;
 }
 
-/** Every `<tag>...</tag>` of a text, nested ones included, by where they open. A closing tag without an opening one is ignored. */
+/**
+ * Every `<tag>...</tag>` of a text, nested ones included, by where they open. A closing tag without an
+ * opening one is ignored.
+ */
 export function readSpans(text: string, tag: string): Span[] {
   const opening = `<${tag}>`;
   const closing = `</${tag}>`;
@@ -48,8 +51,8 @@ export function readSpans(text: string, tag: string): Span[] {
 export type Which = "first" | "last";
 
 /**
- * The first or last span of a tag without building the others: the one whose opening tag comes first or last, up to the closing tag
- * that belongs to it or, when that is missing, to the end of the text.
+ * The first or last span of a tag without building the others: the one whose opening tag comes first or
+ * last, up to the closing tag that belongs to it or, when that is missing, to the end of the text.
  */
 export function readSpan(text: string, tag: string, which: Which = "last"): Span | undefined {
   if (which === "first") return readSpans(text, tag)[0];
@@ -63,8 +66,9 @@ export function readSpan(text: string, tag: string, which: Which = "last"): Span
 }
 
 /**
- * What the model answered: the text of the first or last `<answer>`, closed or not; without one, whatever follows the last
- * `</think>`; without thought either, the whole text. A thought that never ends is no answer.
+ * What the model answered: the text of the first or last `<answer>`, closed or not; without one, whatever
+ * follows the last `</think>`; without thought either, the whole text. A thought that never ends is no
+ * answer.
  */
 export function readAnswer(completion: string, which: Which = "last"): string {
   const answer = readSpan(completion, "answer", which);

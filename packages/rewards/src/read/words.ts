@@ -5,7 +5,10 @@ export function wordsOf(text: string): string[] {
   return partsOf(text, (unit) => !isSpace(unit));
 }
 
-/** The runs of letters, digits and underscores of a text: its words without punctuation, in time linear in its length. */
+/**
+ * The runs of letters, digits and underscores of a text: its words without punctuation, in time linear in
+ * its length.
+ */
 export function lettersOf(text: string): string[] {
   return partsOf(text, isWord);
 }

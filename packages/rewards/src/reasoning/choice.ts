@@ -5,8 +5,9 @@ import { malformed, targetAnswer, type AnswerTarget } from "../target.ts";
 import type { AnswerReading } from "./text.ts";
 
 /**
- * 1 when the answer names the target's letter and no other, else 0. Reads `B`, `b`, `(B)`, `B.`, `B) the cat`, `**B**`, `\boxed{B}`,
- * `Answer: B`, `The answer is B because A is blue`; a list of letters (`A, B, C`) names none.
+ * 1 when the answer names the target's letter and no other, else 0. Reads `B`, `b`, `(B)`, `B.`, `B) the
+ * cat`, `**B**`, `\boxed{B}`, `Answer: B`, `The answer is B because A is blue`; a list of letters (`A, B,
+ * C`) names none.
  *
  * @throws VlmR1Error `invalid-data` when the target holds no single letter A..Z.
  */
@@ -19,8 +20,9 @@ export function choiceReward(reading: AnswerReading = {}): RewardFunction<Answer
 }
 
 /**
- * The one letter A..Z that a text chooses, upper-case, or undefined when it chooses none or more than one. Letters after "answer",
- * "choose", … count before letters that punctuation sets off, and these before letters that merely stand alone.
+ * The one letter A..Z that a text chooses, upper-case, or undefined when it chooses none or more than one.
+ * Letters after "answer", "choose", … count before letters that punctuation sets off, and these before
+ * letters that merely stand alone.
  */
 export function readChoice(text: string): string | undefined {
   const { announced, marked, alone } = standingLetters(text);

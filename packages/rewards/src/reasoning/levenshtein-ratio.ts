@@ -1,8 +1,9 @@
 /**
- * `Levenshtein.ratio`: twice the length of the longest common subsequence over the total length, in code points, 0..1; two empty
- * texts are equal (1).
+ * `Levenshtein.ratio`: twice the length of the longest common subsequence over the total length, in code
+ * points, 0..1; two empty texts are equal (1).
  *
- * The subsequence is found 32 columns at a time (Hyyrö 2004, "Bit-parallel LCS-length computation revisited"): m x n / 32 steps.
+ * The subsequence is found 32 columns at a time (Hyyrö 2004, "Bit-parallel LCS-length computation
+ * revisited"): m x n / 32 steps.
  */
 export function levenshteinRatio(a: string, b: string): number {
   const first = codePoints(a);

@@ -9,23 +9,30 @@ import type { AnswerReading } from "./text.ts";
 
 /** How mathematical answers are compared. */
 export interface MathOptions extends AnswerReading {
-  /** Largest accepted difference, absolute from 1 on and relative below. Default 1e-6, so that 0.333333 is 1/3 and 0.33 is not. */
+  /**
+   * Largest accepted difference, absolute from 1 on and relative below. Default 1e-6, so that 0.333333 is
+   * 1/3 and 0.33 is not.
+   */
   readonly tolerance?: number;
 }
 
 /**
- * 1 when the answer equals the target as mathematics, else 0: `\frac{1}{2}`, `1/2`, `0.5` and `50\%`; `\sqrt{8}` and `2\sqrt{2}`;
- * `2x+3` and `3+2x`; `x = 5` and `5`; `5 cm` and `0.05 m`; `(1, 2]` and `1 < x \le 2`; `\{1, 2\}`, `2, 1` and `\pm` pairs. What is no
- * formula is compared as text.
+ * 1 when the answer equals the target as mathematics, else 0: `\frac{1}{2}`, `1/2`, `0.5` and `50\%`;
+ * `\sqrt{8}` and `2\sqrt{2}`; `2x+3` and `3+2x`; `x = 5` and `5`; `5 cm` and `0.05 m`; `(1, 2]` and `1 < x
+ * \le 2`; `\{1, 2\}`, `2, 1` and `\pm` pairs. What is no formula is compared as text.
  *
- * Expressions are equal when their values agree at six fixed points (polynomial identity testing), so no algebra system is needed.
+ * Expressions are equal when their values agree at six fixed points (polynomial identity testing), so no
+ * algebra system is needed.
  */
 export function mathReward({ tolerance = 1e-6, answer }: MathOptions = {}): RewardFunction<AnswerTarget> {
   return ({ completion, sample }) =>
     mathEqual(readAnswer(completion, answer), targetAnswer(sample), tolerance) ? 1 : 0;
 }
 
-/** Whether an answer equals a truth as mathematics, or as text when either is no formula. See {@link mathReward}. */
+/**
+ * Whether an answer equals a truth as mathematics, or as text when either is no formula. See {@link
+ * mathReward}.
+ */
 export function mathEqual(answer: string, truth: string, tolerance = 1e-6): boolean {
   const expected = mathCandidates(truth);
   const wanted = firstFormula(expected);

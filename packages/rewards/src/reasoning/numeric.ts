@@ -14,10 +14,11 @@ export interface Tolerance extends AnswerReading {
 }
 
 /**
- * 1 when the number that the answer gives is the target's within a tolerance, else 0. Reads `42`, `-1.5e3`, `1,234`, `3/4`, `75%` (0.75),
- * `$12`, `12 cm` and, in a sentence, its last number.
+ * 1 when the number that the answer gives is the target's within a tolerance, else 0. Reads `42`, `-1.5e3`,
+ * `1,234`, `3/4`, `75%` (0.75), `$12`, `12 cm` and, in a sentence, its last number.
  *
- * @throws VlmR1Error `invalid-data` when the target is no number; `invalid-argument` for a negative tolerance.
+ * @throws VlmR1Error `invalid-data` when the target is no number; `invalid-argument` for a negative
+ * tolerance.
  */
 export function numericReward({
   absolute = 0,
@@ -42,12 +43,16 @@ export function numericReward({
 
 /** What counting pays. */
 export interface CountOptions extends AnswerReading {
-  /** False (the default) pays the exact count alone; true pays 1 - |difference| / max(target, 1), at least 0, for near misses. */
+  /**
+   * False (the default) pays the exact count alone; true pays 1 - |difference| / max(target, 1), at least
+   * 0, for near misses.
+   */
   readonly partial?: boolean;
 }
 
 /**
- * 1 when the answer counts as the target does, else 0. Reads digits, words up to twenty, and, in a sentence, the last of them.
+ * 1 when the answer counts as the target does, else 0. Reads digits, words up to twenty, and, in a
+ * sentence, the last of them.
  *
  * Counting of R1-V and Perception-R1.
  *

@@ -1,6 +1,9 @@
 import { isDigit, isWord, numberAt, numberEnd } from "../read/number.ts";
 
-/** The last number of a text: fractions as quotients, percent as hundredths, commas between thousands ignored. */
+/**
+ * The last number of a text: fractions as quotients, percent as hundredths, commas between thousands
+ * ignored.
+ */
 export function readNumber(text: string): number | undefined {
   let last: number | undefined;
   let i = 0;

@@ -17,8 +17,8 @@ export function exactReward(reading: AnswerReading = {}): RewardFunction<AnswerT
 }
 
 /**
- * 1 when the answer is the target but for case, white space and final periods, else 0. VLM-R1's `all_match` (GUI defects), with its tags
- * and line breaks read the same way everywhere.
+ * 1 when the answer is the target but for case, white space and final periods, else 0. VLM-R1's `all_match`
+ * (GUI defects), with its tags and line breaks read the same way everywhere.
  */
 export function allMatchReward(reading: AnswerReading = {}): RewardFunction<AnswerTarget> {
   return ({ completion, sample }) =>
@@ -26,8 +26,8 @@ export function allMatchReward(reading: AnswerReading = {}): RewardFunction<Answ
 }
 
 /**
- * How alike answer and target are as texts, 0..1: the Levenshtein ratio (2 x common subsequence / total length) after case, white space
- * and final periods are evened out. VLM-R1's fallback for free text.
+ * How alike answer and target are as texts, 0..1: the Levenshtein ratio (2 x common subsequence / total
+ * length) after case, white space and final periods are evened out. VLM-R1's fallback for free text.
  */
 export function similarityReward(reading: AnswerReading = {}): RewardFunction<AnswerTarget> {
   return ({ completion, sample }) =>
@@ -41,8 +41,8 @@ export interface PatternOptions extends AnswerReading {
 }
 
 /**
- * 1 when the text matches a regular expression, else 0. The expression is the caller's, and so is its running time: avoid nested
- * repetition.
+ * 1 when the text matches a regular expression, else 0. The expression is the caller's, and so is its
+ * running time: avoid nested repetition.
  */
 export function patternReward(
   pattern: RegExp,

@@ -17,7 +17,10 @@ export function yesNoReward(reading: AnswerReading = {}): RewardFunction<AnswerT
   };
 }
 
-/** Whether a text says yes (true) or no (false); undefined when it says both or neither. Whole words only: `not`, `know` say nothing. */
+/**
+ * Whether a text says yes (true) or no (false); undefined when it says both or neither. Whole words only:
+ * `not`, `know` say nothing.
+ */
 export function readYesNo(text: string): boolean | undefined {
   const words = new Set(lettersOf(text.toLowerCase()));
   const yes = words.has("yes") || words.has("true");

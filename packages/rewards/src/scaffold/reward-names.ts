@@ -15,7 +15,8 @@ export interface RewardNames {
 }
 
 /**
- * Derives every name from the package's: `my-reward` makes `myReward`, `short-answers` makes `shortAnswersReward`.
+ * Derives every name from the package's: `my-reward` makes `myReward`, `short-answers` makes
+ * `shortAnswersReward`.
  *
  * @throws VlmR1Error `invalid-argument` when the name is no npm name whose last part begins with a letter.
  */

@@ -4,16 +4,22 @@ import { isSpace } from "../read/number.ts";
 /**
  * Which published rule decides whether a completion has the think-answer format.
  *
- * - `strict` (ours, the default): one thought, one answer, both closed and not empty, white space and nothing else around them.
- * - `vlm-r1`: VLM-R1, R1-V, Visual-RFT, EasyR1: the whole text is `<think>.*</think>\s*<answer>.*</answer>`; what stands between the tags is free,
- *   so further tags and empty answers pass.
+ * - `strict` (ours, the default): one thought, one answer, both closed and not empty, white space and
+ *   nothing else around them.
+ * - `vlm-r1`: VLM-R1, R1-V, Visual-RFT, EasyR1: the whole text is
+ *   `<think>.*</think>\s*<answer>.*</answer>`; what stands between the tags is free, so further tags and
+ *   empty answers pass.
  * - `open-r1`: Open R1: the whole text is `<think>\n.*\n</think>\n<answer>\n.*\n</answer>`.
- * - `trl`: TRL's `think_format_reward`: begins with a thought that holds no second `<think>`; anything may follow.
+ * - `trl`: TRL's `think_format_reward`: begins with a thought that holds no second `<think>`; anything may
+ *   follow.
  * - `perception-r1`: Perception-R1: as `vlm-r1`, but nothing between the blocks and no line breaks in them.
  */
 export type FormatVariant = "strict" | "vlm-r1" | "open-r1" | "trl" | "perception-r1";
 
-/** 1 when the completion has the think-answer format of `variant`, else 0. Every variant takes time linear in the length of the text. */
+/**
+ * 1 when the completion has the think-answer format of `variant`, else 0. Every variant takes time linear
+ * in the length of the text.
+ */
 export function formatReward({
   variant = "strict",
 }: { readonly variant?: FormatVariant } = {}): RewardFunction {
@@ -22,8 +28,9 @@ export function formatReward({
 }
 
 /**
- * A quarter for each of `<think>`, `</think>`, `<answer>`, `</answer>` that occurs exactly once, 0..1: a slope towards the format for
- * models that do not have it yet. Open R1's `tag_count_reward`, without its line breaks.
+ * A quarter for each of `<think>`, `</think>`, `<answer>`, `</answer>` that occurs exactly once, 0..1: a
+ * slope towards the format for models that do not have it yet. Open R1's `tag_count_reward`, without its
+ * line breaks.
  */
 export function tagCountReward(): RewardFunction {
   const tags = ["<think>", "</think>", "<answer>", "</answer>"];
@@ -31,7 +38,8 @@ export function tagCountReward(): RewardFunction {
 }
 
 /**
- * A quarter for a closed thought and three quarters for a closed answer anywhere, 0..1. NeMo-RL's `format_reward`.
+ * A quarter for a closed thought and three quarters for a closed answer anywhere, 0..1. NeMo-RL's
+ * `format_reward`.
  */
 export function taggedPartsReward(): RewardFunction {
   return ({ completion }) =>
@@ -74,7 +82,9 @@ function isThinkAnswer(text: string, opening: string, closing: string, spaced = 
   return bridge >= 0 && bridge <= last;
 }
 
-/** Where the first `<answer>` stands that follows a `</think>` across white space only, from `start`, or -1. */
+/**
+ * Where the first `<answer>` stands that follows a `</think>` across white space only, from `start`, or -1.
+ */
 export function bridgeAfter(text: string, start: number, spaced = true): number {
   let thoughtEnd = text.indexOf("</think>", start);
   while (thoughtEnd >= 0) {

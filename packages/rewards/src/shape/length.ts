@@ -3,21 +3,28 @@ import { wordsOf } from "../read/words.ts";
 
 /** The lengths and values of {@link cosineLengthReward}. */
 export interface CosineLength {
-  /** From this length on the reward stays where it is. In tokens, or words when the caller does not know tokens. */
+  /**
+   * From this length on the reward stays where it is. In tokens, or words when the caller does not know
+   * tokens.
+   */
   readonly maxLength: number;
   /** A completion is correct when the accuracy reward reaches this. Default 1. */
   readonly correctAt?: number;
   /** What a correct completion earns when short and when long. Default [1, 0.5]. */
   readonly correct?: readonly [short: number, long: number];
-  /** What a wrong completion earns when short and when long. Default [-1, -0.5]: a wrong answer should think longer. */
+  /**
+   * What a wrong completion earns when short and when long. Default [-1, -0.5]: a wrong answer should think
+   * longer.
+   */
   readonly wrong?: readonly [short: number, long: number];
 }
 
 /**
- * Pays short correct answers more than long ones and long wrong answers more than short ones, along half a cosine.
+ * Pays short correct answers more than long ones and long wrong answers more than short ones, along half a
+ * cosine.
  *
- * Demystifying Long Chain-of-Thought Reasoning (Yeo et al. 2025, arXiv 2502.03373), eq. 1; defaults and clamping as TRL's
- * `get_cosine_scaled_reward`. Range: the smallest to the largest of the four values.
+ * Demystifying Long Chain-of-Thought Reasoning (Yeo et al. 2025, arXiv 2502.03373), eq. 1; defaults and
+ * clamping as TRL's `get_cosine_scaled_reward`. Range: the smallest to the largest of the four values.
  */
 export function cosineLengthReward<Target>(
   accuracy: RewardFunction<Target>,

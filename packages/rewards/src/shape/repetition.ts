@@ -6,7 +6,8 @@ import { wordsOf } from "../read/words.ts";
 /**
  * Minus the share of repeated n-grams of words, -`maxPenalty`..0; 0 for a text shorter than one n-gram.
  *
- * Demystifying Long Chain-of-Thought Reasoning (Yeo et al. 2025, arXiv 2502.03373); TRL and Open R1 use n = 3.
+ * Demystifying Long Chain-of-Thought Reasoning (Yeo et al. 2025, arXiv 2502.03373); TRL and Open R1 use n =
+ * 3.
  */
 export function repetitionReward({
   ngram = 3,
@@ -26,7 +27,10 @@ export function repetitionReward({
   };
 }
 
-/** Minus the share of boxes that repeat an earlier box with the same label, -`maxPenalty`..0; 0 without boxes. */
+/**
+ * Minus the share of boxes that repeat an earlier box with the same label, -`maxPenalty`..0; 0 without
+ * boxes.
+ */
 export function boxRepetitionReward({
   maxPenalty = 1,
 }: { readonly maxPenalty?: number } = {}): RewardFunction {

@@ -24,7 +24,9 @@ const fields = z.looseObject({
   vision_config: visionFields,
 });
 
-/** `config.json` of an Idefics3, SmolVLM or SmolVLM2 checkpoint; fields that the computation does not need are not read. */
+/**
+ * `config.json` of an Idefics3, SmolVLM or SmolVLM2 checkpoint; fields that the computation does not need are not read.
+ */
 export type Idefics3Config = z.output<typeof fields>;
 
 /**

@@ -7,7 +7,10 @@ import { idefics3Processor } from "./processor.ts";
 import { idefics3VisionTower } from "./vision.ts";
 import { idefics3Renames, idefics3Tensors } from "./weights.ts";
 
-/** Idefics3 (https://arxiv.org/abs/2408.12637), SmolVLM and SmolVLM2 (https://arxiv.org/abs/2504.05299): one architecture. */
+/**
+ * Idefics3 (https://arxiv.org/abs/2408.12637), SmolVLM and SmolVLM2 (https://arxiv.org/abs/2504.05299): one
+ * architecture.
+ */
 export const idefics3: Family = {
   modelTypes: ["idefics3", "smolvlm"],
   renames: idefics3Renames,

@@ -13,8 +13,9 @@ type Inputs = Readonly<Record<string, tf.Tensor>>;
 type VisionConfig = Idefics3Config["vision_config"];
 
 /**
- * The SigLIP tower of Idefics3 and SmolVLM (https://arxiv.org/abs/2408.12637, https://arxiv.org/abs/2504.05299): every tile is
- * encoded by itself, then squares of patches are joined (pixel shuffle) and projected to the width of the decoder.
+ * The SigLIP tower of Idefics3 and SmolVLM (https://arxiv.org/abs/2408.12637, https://arxiv.org/abs/2504.05299): every
+ * tile is encoded by itself, then squares of patches are joined (pixel shuffle) and projected to the width of the
+ * decoder.
  */
 export function idefics3VisionTower(config: Idefics3Config): VisionTower {
   return {
@@ -27,8 +28,9 @@ export function idefics3VisionTower(config: Idefics3Config): VisionTower {
 }
 
 /**
- * Cuts all tiles into patch rows. The patches of a square that the connector joins follow each other, so that its pixel shuffle is
- * a reshape; attention does not mind the order, and each patch takes its own row of the position table.
+ * Cuts all tiles into patch rows. The patches of a square that the connector joins follow each other, so that its
+ * pixel shuffle is a reshape; attention does not mind the order, and each patch takes its own row of the position
+ * table.
  */
 function planTiles(config: Idefics3Config, images: readonly ProcessedImage[]): VisionPlan {
   const { image_size: tile, patch_size: patch } = config.vision_config;

@@ -16,8 +16,8 @@ type VisionConfig = InternVlConfig["vision_config"];
 const PROJECTOR_EPS = 1e-5;
 
 /**
- * InternViT and the projector of InternVL (https://arxiv.org/abs/2504.10479): every tile by itself, with a class token and scaled
- * residuals; squares of patches are joined (pixel shuffle) and projected to the width of the decoder.
+ * InternViT and the projector of InternVL (https://arxiv.org/abs/2504.10479): every tile by itself, with a class token
+ * and scaled residuals; squares of patches are joined (pixel shuffle) and projected to the width of the decoder.
  */
 export function internVlVisionTower(config: InternVlConfig): VisionTower {
   return {

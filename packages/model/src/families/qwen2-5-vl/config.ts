@@ -49,8 +49,8 @@ const fields = z.looseObject({
 });
 
 /**
- * The released files keep the fields of the text model at the root; files saved by newer versions of transformers nest them. Returns
- * the nested form.
+ * The released files keep the fields of the text model at the root; files saved by newer versions of transformers nest
+ * them. Returns the nested form.
  */
 export function nestText(json: unknown): unknown {
   if (typeof json !== "object" || json === null || Array.isArray(json)) return json;

@@ -2,7 +2,10 @@ import type { ImageProcessor } from "../../family.ts";
 import { qwenProcessor } from "../../processor/qwen-processor.ts";
 import { parseQwen25VlConfig } from "./config.ts";
 
-/** The image processor of Qwen2.5-VL; `config` is a parsed `config.json`, `preprocessor` a parsed `preprocessor_config.json`. */
+/**
+ * The image processor of Qwen2.5-VL; `config` is a parsed `config.json`, `preprocessor` a parsed
+ * `preprocessor_config.json`.
+ */
 export function qwen25VlProcessor(config: unknown, preprocessor: unknown): ImageProcessor {
   const vision = parseQwen25VlConfig(config).vision_config;
   return qwenProcessor(preprocessor, {

@@ -14,8 +14,8 @@ type VisionConfig = Qwen25VlConfig["vision_config"];
 const RMS_NORM_EPS = 1e-6;
 
 /**
- * The Qwen2.5-VL tower: patches, blocks with 2-D rotary positions that attend inside windows or, a few, inside the whole image, and
- * a merger. https://arxiv.org/abs/2502.13923, section 2.1.
+ * The Qwen2.5-VL tower: patches, blocks with 2-D rotary positions that attend inside windows or, a few, inside the
+ * whole image, and a merger. https://arxiv.org/abs/2502.13923, section 2.1.
  */
 export function qwen25VisionTower(config: Qwen25VlConfig): VisionTower {
   const vision = config.vision_config;
@@ -85,7 +85,9 @@ export function fusedAttention(scope: Scope, x: tf.Tensor, attention: VisionAtte
   return linear(child(scope, "proj"), visionAttention(query, keys, values, attention));
 }
 
-/** Joins the patches of each cell, `[rows, D]`, and projects them to the width of the decoder: `[rows / merge^2, out]`. */
+/**
+ * Joins the patches of each cell, `[rows, D]`, and projects them to the width of the decoder: `[rows / merge^2, out]`.
+ */
 export function mergeCells(scope: Scope, x: tf.Tensor, merge: number): tf.Tensor {
   const cells = tf.reshape(x, [-1, (x.shape[1] as number) * merge * merge]);
   return linear(child(scope, "mlp.2"), gelu(linear(child(scope, "mlp.0"), cells)));

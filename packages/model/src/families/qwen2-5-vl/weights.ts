@@ -3,7 +3,9 @@ import type { Rename, TensorSpec } from "../../family.ts";
 import type { Qwen25VlConfig } from "./config.ts";
 import { qwenVlDecoder } from "./language.ts";
 
-/** The releases of Qwen2-VL and Qwen2.5-VL predate the present naming; `_checkpoint_conversion_mapping` of transformers. */
+/**
+ * The releases of Qwen2-VL and Qwen2.5-VL predate the present naming; `_checkpoint_conversion_mapping` of transformers.
+ */
 export const qwenVlRenames: readonly Rename[] = [
   { from: "model.visual.", to: "model.visual." },
   { from: "model.language_model.", to: "model.language_model." },

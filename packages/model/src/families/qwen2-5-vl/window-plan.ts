@@ -17,9 +17,10 @@ export interface WindowPlan {
 }
 
 /**
- * Arranges I images as I x W windows of n patches, so that windowed blocks attend inside `[I W, n]` and full blocks inside
- * `[I, W n]` without moving anything. Border windows are padded with hidden patches; `restore` brings the merged cells back to
- * row-major order.
+ * Arranges I images as I x W windows of n patches, so that windowed blocks attend inside `[I W, n]` and full blocks
+ * inside
+ * `[I, W n]` without moving anything. Border windows are padded with hidden patches; `restore` brings the merged cells
+ * back to row-major order.
  */
 export function windowPlan(
   vision: Qwen25VlConfig["vision_config"],

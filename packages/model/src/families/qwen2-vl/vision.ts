@@ -17,7 +17,10 @@ type VisionConfig = Qwen2VlConfig["vision_config"];
 const LAYER_NORM_EPS = 1e-6;
 const HIDDEN = -1e9;
 
-/** The Qwen2-VL tower: that of Qwen2.5-VL without windows, with LayerNorm and a plain MLP. https://arxiv.org/abs/2409.12191 */
+/**
+ * The Qwen2-VL tower: that of Qwen2.5-VL without windows, with LayerNorm and a plain MLP.
+ * https://arxiv.org/abs/2409.12191
+ */
 export function qwen2VisionTower(config: Qwen2VlConfig): VisionTower {
   const vision = config.vision_config;
   return {

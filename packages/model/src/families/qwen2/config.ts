@@ -6,8 +6,8 @@ import type { DecoderConfig } from "../../family.ts";
 const fields = z.looseObject({ ...decoderFields.shape, model_type: z.literal("qwen2") });
 
 /**
- * A Qwen2 decoder under the canonical name `prefix`: Llama with biases on queries, keys and values. `multimodal` gives it the
- * positions of the vision-language models.
+ * A Qwen2 decoder under the canonical name `prefix`: Llama with biases on queries, keys and values. `multimodal` gives
+ * it the positions of the vision-language models.
  */
 export function qwen2Decoder(
   config: z.output<typeof decoderFields>,

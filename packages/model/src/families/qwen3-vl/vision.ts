@@ -18,8 +18,8 @@ const LAYER_NORM_EPS = 1e-6;
 const HIDDEN = -1e9;
 
 /**
- * The Qwen3-VL tower: patches, interpolated positions, blocks with 2-D rotary positions, a merger to the width of the decoder, and
- * deepstack mergers after chosen blocks.
+ * The Qwen3-VL tower: patches, interpolated positions, blocks with 2-D rotary positions, a merger to the width of the
+ * decoder, and deepstack mergers after chosen blocks.
  */
 export function qwen3VisionTower(config: Qwen3VlConfig): VisionTower {
   const vision = config.vision_config;

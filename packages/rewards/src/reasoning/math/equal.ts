@@ -2,8 +2,9 @@ import { unitScale } from "./units.ts";
 import type { MathExpression, MathValue } from "./value.ts";
 
 /**
- * Whether two formulas denote the same: expressions with equal values wherever both are defined, sets in any order, tuples and intervals
- * with the same brackets, equations and inequalities with the same solutions where that is evident.
+ * Whether two formulas denote the same: expressions with equal values wherever both are defined, sets in
+ * any order, tuples and intervals with the same brackets, equations and inequalities with the same
+ * solutions where that is evident.
  */
 export function sameMath(a: MathValue, b: MathValue, tolerance: number): boolean {
   const left = solved(a, b);

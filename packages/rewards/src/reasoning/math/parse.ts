@@ -5,8 +5,8 @@ import type { Token } from "./tokens.ts";
 import { isUnit } from "./units.ts";
 
 /**
- * Reads tokens as a formula: a number or expression, a list, a set, a tuple or interval, a union, or a relation; words after it are its
- * unit. Undefined when the tokens are no formula.
+ * Reads tokens as a formula: a number or expression, a list, a set, a tuple or interval, a union, or a
+ * relation; words after it are its unit. Undefined when the tokens are no formula.
  */
 export function parseMath(tokens: readonly Token[]): MathValue | undefined {
   const parser: Parser = { tokens, at: 0, depth: 0, failed: false };

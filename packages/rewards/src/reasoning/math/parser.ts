@@ -1,7 +1,9 @@
 import type { Token } from "./tokens.ts";
 import { constant, type MathExpression, type MathValue } from "./value.ts";
 
-/** Where a parser of formulas stands. A failure is remembered instead of thrown: what models write is data. */
+/**
+ * Where a parser of formulas stands. A failure is remembered instead of thrown: what models write is data.
+ */
 export interface Parser {
   readonly tokens: readonly Token[];
   at: number;

@@ -18,8 +18,9 @@ export function readMath(text: string): MathValue | undefined {
 }
 
 /**
- * The parts of an answer that may be meant as its formula, likeliest first: the content of the last \boxed{}, the last formula between
- * dollars or \( \), the whole text, and what follows its last colon, "is" or equals sign.
+ * The parts of an answer that may be meant as its formula, likeliest first: the content of the last
+ * \boxed{}, the last formula between dollars or \( \), the whole text, and what follows its last colon,
+ * "is" or equals sign.
  */
 export function mathCandidates(answer: string): string[] {
   const boxed = lastBoxed(answer);

@@ -3,15 +3,19 @@ import { isUnit } from "./units.ts";
 
 /** A piece of a formula; `spaced` says whether white space stands before it. */
 export interface Token {
-  /** `name`: a variable, constant or function; `word`: other text, a unit mostly; `sign`: an operator, relation or bracket. */
+  /**
+   * `name`: a variable, constant or function; `word`: other text, a unit mostly; `sign`: an operator,
+   * relation or bracket.
+   */
   readonly kind: "number" | "name" | "word" | "sign";
   readonly text: string;
   readonly spaced: boolean;
 }
 
 /**
- * The tokens of a formula in LaTeX or plain text, or undefined when it has something that no formula has. Letters that stand alone are
- * names, longer runs of letters are words unless they name a function or constant.
+ * The tokens of a formula in LaTeX or plain text, or undefined when it has something that no formula has.
+ * Letters that stand alone are names, longer runs of letters are words unless they name a function or
+ * constant.
  */
 export function tokenize(formula: string): Token[] | undefined {
   const tokens: Token[] = [];
@@ -103,7 +107,10 @@ function lettersToken(cursor: Cursor): Token {
   return { kind: text.length === 1 ? "name" : "word", text, spaced: cursor.spaced };
 }
 
-/** Whether two or three small letters multiply (`2xy`, `ab^2`): they touch a digit or an operator and are no unit. */
+/**
+ * Whether two or three small letters multiply (`2xy`, `ab^2`): they touch a digit or an operator and are no
+ * unit.
+ */
 function isProduct(formula: string, start: number, end: number): boolean {
   const letters = formula.slice(start, end);
   if (end - start < 2 || end - start > 3 || letters !== letters.toLowerCase() || isUnit(letters))

@@ -53,7 +53,10 @@ export function isUnit(word: string): boolean {
   return units.has(word.toLowerCase());
 }
 
-/** How many of unit `to` one of unit `from` is, undefined when they do not measure the same. `square` and `^2` are carried along. */
+/**
+ * How many of unit `to` one of unit `from` is, undefined when they do not measure the same. `square` and
+ * `^2` are carried along.
+ */
 export function unitScale(from: string, to: string): number | undefined {
   const a = powered(from);
   const b = powered(to);
