@@ -12,25 +12,41 @@ export interface Detection {
   readonly confidence?: number;
 }
 
-const boxKeys = new Set(["bbox_2d", "bbox", "box", "position", "bounding_box", "boundingbox"]);
-const labelKeys = new Set(["label", "category", "category_name", "class", "name", "object"]);
-const confidenceKeys = new Set(["confidence", "score"]);
+/** What a key holds, by its name in small letters. */
+const roles = new Map<string, "box" | "label" | "confidence">([
+  ["bbox_2d", "box"],
+  ["bbox", "box"],
+  ["box", "box"],
+  ["position", "box"],
+  ["bounding_box", "box"],
+  ["boundingbox", "box"],
+  ["label", "label"],
+  ["category", "label"],
+  ["category_name", "label"],
+  ["class", "label"],
+  ["name", "label"],
+  ["object", "label"],
+  ["confidence", "confidence"],
+  ["score", "confidence"],
+]);
 
 /**
  * The labelled boxes of an answer, in order: JSON objects with a box under `bbox_2d`, `bbox`, `box` or
  * `position` (any case), fenced or bare, repaired when broken; else Qwen's `<|object_ref_start|>` and
- * `<ref>` tokens; else boxes in free text, without labels.
+ * `<ref>` tokens; else boxes in free text, without labels. Only the first 200 000
+ * characters are read.
  */
 export function readDetections(text: string): Detection[] {
+  const read = text.length > longest ? text.slice(0, longest) : text;
   const found: Detection[] = [];
-  if (mayHoldObjects(text)) for (const value of readJson(text)) collect(value, found, 0);
+  if (mayHoldObjects(read)) for (const value of readJson(read)) collect(value, found, 0);
   if (found.length > 0) return found;
-  const tagged = readTaggedDetections(text);
-  return tagged.length > 0 ? tagged : readBoxes(text, most).map((box) => ({ box, label: "" }));
+  const tagged = readTaggedDetections(read);
+  return tagged.length > 0 ? tagged : readBoxes(read).map((box) => ({ box, label: "" }));
 }
 
-/** No picture has more objects: what a model writes beyond is not read. */
-const most = 10_000;
+/** No honest answer is longer: what a model writes beyond is not read, so that a runaway one stays cheap. */
+const longest = 200_000;
 
 /** Every key of a box holds one of these: text without them is not worth parsing. */
 function mayHoldObjects(text: string): boolean {
@@ -43,7 +59,7 @@ function mayHoldObjects(text: string): boolean {
 const deepest = 64;
 
 function collect(value: unknown, found: Detection[], depth: number): void {
-  if (typeof value !== "object" || value === null || depth > deepest || found.length >= most) return;
+  if (typeof value !== "object" || value === null || depth > deepest) return;
   if (Array.isArray(value)) {
     for (const item of value) collect(item, found, depth + 1);
     return;
@@ -57,12 +73,13 @@ function detectionOf(record: Record<string, unknown>): Detection | undefined {
   let box: WrittenBox | undefined;
   let label = "";
   let confidence: number | undefined;
-  for (const [key, value] of Object.entries(record)) {
-    const name = key.toLowerCase();
-    if (boxKeys.has(name)) box ??= writtenBox(value);
-    else if (labelKeys.has(name) && (typeof value === "string" || typeof value === "number"))
+  for (const key of Object.keys(record)) {
+    const value = record[key];
+    const role = roles.get(key) ?? roles.get(key.toLowerCase());
+    if (role === "box") box ??= writtenBox(value);
+    else if (role === "confidence") confidence = finite(value) ?? confidence;
+    else if (role === "label" && (typeof value === "string" || typeof value === "number"))
       label = String(value);
-    else if (confidenceKeys.has(name)) confidence = finite(value) ?? confidence;
   }
   box ??= cornersOf(record);
   if (!box) return undefined;

@@ -69,7 +69,8 @@ function readArray(cursor: Cursor): unknown[] {
 }
 
 function readObject(cursor: Cursor): Record<string, unknown> {
-  const entries = new Map<string, unknown>();
+  const record: Record<string, unknown> = {};
+  let entries = 0;
   cursor.at++;
   cursor.depth++;
   let key: string | undefined;
@@ -84,17 +85,24 @@ function readObject(cursor: Cursor): Record<string, unknown> {
     }
     if (unit === 93) break; // the object was never closed; its parent array ends here
     if (unit === 58 || unit === 61) valued = key !== undefined;
-    if (unit === 123 && key === undefined && entries.size > 0) break; // `{"a": 1, {"a": 2}`: the next object begins
+    if (unit === 123 && key === undefined && entries > 0) break; // `{"a": 1, {"a": 2}`: the next object begins
     const value = readValue(cursor);
     if (value === nothing) continue;
     if (valued && key !== undefined) {
-      entries.set(key, value);
+      setOwn(record, key, value);
+      entries++;
       key = undefined;
       valued = false;
     } else if (typeof value === "string") key = value;
   }
   cursor.depth--;
-  return Object.fromEntries(entries);
+  return record;
+}
+
+/** Sets a property; `__proto__` too is a key like any other. */
+function setOwn(record: Record<string, unknown>, key: string, value: unknown): void {
+  if (key !== "__proto__") record[key] = value;
+  else Object.defineProperty(record, key, { value, enumerable: true, configurable: true, writable: true });
 }
 
 /** Moves past a character that is no value. */
