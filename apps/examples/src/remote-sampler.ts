@@ -1,6 +1,7 @@
 // Rollouts on another machine: any OpenAI-compatible server that returns token ids and log-probabilities answers, training stays here.
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import { createRng, thousand } from "@vlmr1/core";
 import { drawScenes } from "@vlmr1/data";
 import { openEngine } from "@vlmr1/engine";
@@ -9,15 +10,15 @@ import { createModel, createPolicy, nano } from "@vlmr1/model";
 import { iouReward, weightedSum } from "@vlmr1/rewards";
 
 // A stand-in for vLLM that answers everything with the same four tokens. Yours is: vllm serve MODEL --logprobs-mode processed_logprobs
-const server = createServer(async (request, response) => {
-  let body = "";
-  for await (const chunk of request) body += String(chunk);
-  const { n } = JSON.parse(body) as { n: number };
-  const content = [7, 8, 9, 2].map((id) => ({ token: `token_id:${id}`, logprob: -2 }));
-  const choices = Array.from({ length: n }, (_, index) => {
-    return { index, finish_reason: "stop", message: { content: "a b c" }, logprobs: { content } };
+const server = createServer((request, response) => {
+  void text(request).then((body) => {
+    const { n } = JSON.parse(body) as { n: number };
+    const content = [7, 8, 9, 2].map((id) => ({ token: `token_id:${id}`, logprob: -2 }));
+    const choices = Array.from({ length: n }, (_, index) => {
+      return { index, finish_reason: "stop", message: { content: "a b c" }, logprobs: { content } };
+    });
+    response.end(JSON.stringify({ choices }));
   });
-  response.end(JSON.stringify({ choices }));
 });
 await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;

@@ -26,7 +26,8 @@ const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 /** Starts `killed-run.ts` again and again, kills it (SIGKILL) `kills` times at random instants, then lets it finish. */
 export async function killAndResume(kills: number, steps: number, padding: number): Promise<KillRecord> {
-  const folder = mkdtempSync(join(tmpdir(), "vlmr1-kill-"));
+  // In memory where the system offers it: what survives a killed process does not depend on the disk, and the test not on who uses it.
+  const folder = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "vlmr1-kill-"));
   const [checkpoints, log] = [join(folder, "checkpoints"), join(folder, "log")];
   const rng = createRng(11);
   const broken: string[] = [];

@@ -19,6 +19,13 @@ import { openRunData } from "./run-data.ts";
 import { performRun } from "./training-run.ts";
 import { trialSeconds } from "./trial.ts";
 
+const endings = {
+  finished: "Done",
+  "early-stop": "Ended early, as configured,",
+  guard: "Stopped by a guard",
+  aborted: "Interrupted",
+} as const;
+
 /** Runs `vlmr1 grpo` or `vlmr1 sft` from what the command line gave. */
 export async function trainingCommand(
   kind: "grpo" | "sft",
@@ -49,7 +56,7 @@ export async function trainingCommand(
         model,
         ending: summary.ending,
       },
-      `\nDone in ${duration(seconds)}: ${summary.ending} after ${summary.step} steps.\n  report  ${report}\n  model   ${model}`,
+      `\n${endings[summary.ending]} after ${summary.step} steps and ${duration(seconds)}.\n  report  ${report}\n  model   ${model}`,
     );
     if (summary.ending === "aborted") {
       throw new VlmR1Error(

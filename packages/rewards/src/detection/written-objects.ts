@@ -2,7 +2,8 @@ import { isBox, type Box, type RewardInput } from "@vlmr1/core";
 import { readDetections } from "../read/detections.ts";
 import { boxConverter, type FrameReading } from "../read/in-pixels.ts";
 import { readJson } from "../read/json.ts";
-import { readAnswer, type Which } from "../read/spans.ts";
+import { readShortAnswer } from "../read/longest.ts";
+import type { Which } from "../read/spans.ts";
 import { lettersOf, plainText } from "../read/words.ts";
 import { targetObjects, type LabelledBox, type ObjectsTarget } from "../target.ts";
 
@@ -34,7 +35,7 @@ const nowhere: Box = [0, 0, 0, 0];
  */
 export function readCase(input: RewardInput<ObjectsTarget>, reading: ObjectReading): DetectionCase | 0 | 1 {
   const truths = targetObjects(input.sample).map(({ box, label }) => ({ box, label: plainText(label) }));
-  const answer = readAnswer(input.completion, reading.answer);
+  const answer = readShortAnswer(input.completion, reading.answer);
   const inPixels = boxConverter(input.sample, reading);
   const written = readDetections(answer).map(({ box, label, confidence = 1 }): WrittenObject => ({
     box: isBox(box) ? inPixels(box) : nowhere,

@@ -1,6 +1,6 @@
 import { VlmR1Error, type RewardFunction, type RewardInput } from "@vlmr1/core";
 import { readNumber } from "../reasoning/read-number.ts";
-import { readAnswer } from "../read/spans.ts";
+import { readShortAnswer } from "../read/longest.ts";
 import { targetAnswer, type AnswerTarget } from "../target.ts";
 import { createChatClient, type ChatMessage, type ChatServer } from "./chat-client.ts";
 import { limitConcurrency } from "./limit.ts";
@@ -92,7 +92,7 @@ function defaultMessages({ completion, sample }: RewardInput<AnswerTarget>): rea
   const question = JSON.stringify({
     question: sample.prompt,
     truth: targetAnswer(sample),
-    answer: readAnswer(completion).trim(),
+    answer: readShortAnswer(completion).trim(),
   });
   return [
     {

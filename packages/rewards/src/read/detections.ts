@@ -1,6 +1,7 @@
 import type { WrittenBox } from "./boxes.ts";
 import { readBoxes } from "./boxes.ts";
 import { readJson } from "./json.ts";
+import { longestAnswer } from "./longest.ts";
 import { readTaggedDetections } from "./tagged-detections.ts";
 
 /** One object that a model claims to see, in the frame that the model writes in. */
@@ -33,20 +34,17 @@ const roles = new Map<string, "box" | "label" | "confidence">([
 /**
  * The labelled boxes of an answer, in order: JSON objects with a box under `bbox_2d`, `bbox`, `box` or
  * `position` (any case), fenced or bare, repaired when broken; else Qwen's `<|object_ref_start|>` and
- * `<ref>` tokens; else boxes in free text, without labels. Only the first 200 000
- * characters are read.
+ * `<ref>` tokens; else boxes in free text, without labels. Only the first
+ * 200 000 characters are read.
  */
 export function readDetections(text: string): Detection[] {
-  const read = text.length > longest ? text.slice(0, longest) : text;
+  const read = text.slice(0, longestAnswer);
   const found: Detection[] = [];
   if (mayHoldObjects(read)) for (const value of readJson(read)) collect(value, found, 0);
   if (found.length > 0) return found;
   const tagged = readTaggedDetections(read);
   return tagged.length > 0 ? tagged : readBoxes(read).map((box) => ({ box, label: "" }));
 }
-
-/** No honest answer is longer: what a model writes beyond is not read, so that a runaway one stays cheap. */
-const longest = 200_000;
 
 /** Every key of a box holds one of these: text without them is not worth parsing. */
 function mayHoldObjects(text: string): boolean {

@@ -1,6 +1,6 @@
 import type { RewardFunction } from "@vlmr1/core";
 import { isSpace, isWord } from "../read/number.ts";
-import { readAnswer } from "../read/spans.ts";
+import { readShortAnswer } from "../read/longest.ts";
 import { malformed, targetAnswer, type AnswerTarget } from "../target.ts";
 import type { AnswerReading } from "./text.ts";
 
@@ -15,7 +15,7 @@ export function choiceReward(reading: AnswerReading = {}): RewardFunction<Answer
   return ({ completion, sample }) => {
     const truth = readChoice(targetAnswer(sample));
     if (truth === undefined) throw malformed(sample, "answer", 'a choice such as "B"', targetAnswer(sample));
-    return readChoice(readAnswer(completion, reading.answer)) === truth ? 1 : 0;
+    return readChoice(readShortAnswer(completion, reading.answer)) === truth ? 1 : 0;
   };
 }
 

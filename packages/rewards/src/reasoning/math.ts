@@ -1,5 +1,5 @@
 import type { RewardFunction } from "@vlmr1/core";
-import { readAnswer } from "../read/spans.ts";
+import { readShortAnswer } from "../read/longest.ts";
 import { plainText } from "../read/words.ts";
 import { targetAnswer, type AnswerTarget } from "../target.ts";
 import { sameMath } from "./math/equal.ts";
@@ -26,7 +26,7 @@ export interface MathOptions extends AnswerReading {
  */
 export function mathReward({ tolerance = 1e-6, answer }: MathOptions = {}): RewardFunction<AnswerTarget> {
   return ({ completion, sample }) =>
-    mathEqual(readAnswer(completion, answer), targetAnswer(sample), tolerance) ? 1 : 0;
+    mathEqual(readShortAnswer(completion, answer), targetAnswer(sample), tolerance) ? 1 : 0;
 }
 
 /**

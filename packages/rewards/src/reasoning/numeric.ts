@@ -1,5 +1,5 @@
 import { VlmR1Error, type RewardFunction } from "@vlmr1/core";
-import { readAnswer } from "../read/spans.ts";
+import { readShortAnswer } from "../read/longest.ts";
 import { lettersOf } from "../read/words.ts";
 import { malformed, targetAnswer, type AnswerTarget } from "../target.ts";
 import { readNumber } from "./read-number.ts";
@@ -34,7 +34,7 @@ export function numericReward({
   return ({ completion, sample }) => {
     const truth = readNumber(targetAnswer(sample));
     if (truth === undefined) throw malformed(sample, "answer", "a number", targetAnswer(sample));
-    const given = readNumber(readAnswer(completion, answer));
+    const given = readNumber(readShortAnswer(completion, answer));
     return given !== undefined && Math.abs(given - truth) <= Math.max(absolute, relative * Math.abs(truth))
       ? 1
       : 0;
@@ -62,7 +62,7 @@ export function countReward({ partial = false, answer }: CountOptions = {}): Rew
   return ({ completion, sample }) => {
     const truth = readCount(targetAnswer(sample));
     if (truth === undefined) throw malformed(sample, "answer", "a whole number from 0", targetAnswer(sample));
-    const given = readCount(readAnswer(completion, answer));
+    const given = readCount(readShortAnswer(completion, answer));
     if (given === undefined) return 0;
     if (given === truth) return 1;
     return partial ? Math.max(0, 1 - Math.abs(given - truth) / Math.max(truth, 1)) : 0;

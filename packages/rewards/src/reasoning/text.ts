@@ -1,5 +1,6 @@
 import type { RewardFunction } from "@vlmr1/core";
-import { readAnswer, type Which } from "../read/spans.ts";
+import { readShortAnswer } from "../read/longest.ts";
+import type { Which } from "../read/spans.ts";
 import { plainText } from "../read/words.ts";
 import { targetAnswer, type AnswerTarget } from "../target.ts";
 import { levenshteinRatio } from "./levenshtein-ratio.ts";
@@ -13,7 +14,7 @@ export interface AnswerReading {
 /** 1 when the answer is the target, character for character but for white space at the ends, else 0. */
 export function exactReward(reading: AnswerReading = {}): RewardFunction<AnswerTarget> {
   return ({ completion, sample }) =>
-    readAnswer(completion, reading.answer).trim() === targetAnswer(sample).trim() ? 1 : 0;
+    readShortAnswer(completion, reading.answer).trim() === targetAnswer(sample).trim() ? 1 : 0;
 }
 
 /**
@@ -22,7 +23,7 @@ export function exactReward(reading: AnswerReading = {}): RewardFunction<AnswerT
  */
 export function allMatchReward(reading: AnswerReading = {}): RewardFunction<AnswerTarget> {
   return ({ completion, sample }) =>
-    normalized(readAnswer(completion, reading.answer)) === normalized(targetAnswer(sample)) ? 1 : 0;
+    normalized(readShortAnswer(completion, reading.answer)) === normalized(targetAnswer(sample)) ? 1 : 0;
 }
 
 /**
@@ -31,7 +32,10 @@ export function allMatchReward(reading: AnswerReading = {}): RewardFunction<Answ
  */
 export function similarityReward(reading: AnswerReading = {}): RewardFunction<AnswerTarget> {
   return ({ completion, sample }) =>
-    levenshteinRatio(normalized(readAnswer(completion, reading.answer)), normalized(targetAnswer(sample)));
+    levenshteinRatio(
+      normalized(readShortAnswer(completion, reading.answer)),
+      normalized(targetAnswer(sample)),
+    );
 }
 
 /** What a pattern is tried on. */
@@ -51,7 +55,7 @@ export function patternReward(
   // A global or sticky expression remembers where it stopped; a reward must not.
   const stateless = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ""));
   return ({ completion }) =>
-    stateless.test(over === "answer" ? readAnswer(completion, answer) : completion) ? 1 : 0;
+    stateless.test(over === "answer" ? readShortAnswer(completion, answer) : completion) ? 1 : 0;
 }
 
 function normalized(text: string): string {

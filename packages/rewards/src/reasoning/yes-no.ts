@@ -1,5 +1,5 @@
 import type { RewardFunction } from "@vlmr1/core";
-import { readAnswer } from "../read/spans.ts";
+import { readShortAnswer } from "../read/longest.ts";
 import { lettersOf } from "../read/words.ts";
 import { malformed, targetAnswer, type AnswerTarget } from "../target.ts";
 import type { AnswerReading } from "./text.ts";
@@ -13,7 +13,7 @@ export function yesNoReward(reading: AnswerReading = {}): RewardFunction<AnswerT
   return ({ completion, sample }) => {
     const truth = readYesNo(targetAnswer(sample));
     if (truth === undefined) throw malformed(sample, "answer", '"yes" or "no"', targetAnswer(sample));
-    return readYesNo(readAnswer(completion, reading.answer)) === truth ? 1 : 0;
+    return readYesNo(readShortAnswer(completion, reading.answer)) === truth ? 1 : 0;
   };
 }
 
