@@ -3,12 +3,12 @@ import { fuzz } from "./run.ts";
 
 // The full run, 100,000 files, is test/soak/fuzz.test.ts (`pnpm --filter @vlmr1/data test:soak`).
 test(
-  "1,500 damaged files of every format end in a VlmR1Error or in sound samples",
+  "200 damaged files of every format end in a VlmR1Error or in sound samples",
   { timeout: 240_000 },
   async () => {
-    const { failures, refused, skipped, loaded } = await fuzz(1500, 1);
+    const { failures, refused, skipped, loaded } = await fuzz(200, 1);
     expect(failures).toEqual([]);
-    expect(refused + skipped + loaded).toBe(1500);
-    expect(refused).toBeGreaterThan(500); // or the damage does not reach the loaders
+    expect(refused + skipped + loaded).toBe(200);
+    expect(refused).toBeGreaterThan(60); // or the damage does not reach the loaders
   },
 );
