@@ -36,7 +36,7 @@ const evaluation = (step: number, accuracy: number, shift: number): RunEvent => 
 
 const steps: RunEvent[] = Array.from({ length: 60 }, (_, step) => ({
   kind: "step",
-  step,
+  step: step + 1,
   steps: 60,
   seconds: (step + 1) / 4,
   metrics: {
@@ -58,7 +58,7 @@ export const exampleRun: readonly RunEvent[] = [
   },
   evaluation(0, 0.5, 3),
   ...steps,
-  { kind: "answers", step: 59, groups: [example(0, 1), example(1, 2)] },
+  { kind: "answers", step: 60, groups: [example(0, 1), example(1, 2)] },
   evaluation(60, 0.62, 1),
   { kind: "end", step: 60, seconds: 15, outcome: "done" },
 ];
