@@ -1,7 +1,8 @@
 import { boxCenter, type Point, type RewardFunction, type RewardInput } from "@vlmr1/core";
 import { readPointedAt } from "../read/boxes.ts";
 import { imageSize, pointInPixels, type FrameReading } from "../read/in-pixels.ts";
-import { readAnswer, type Which } from "../read/spans.ts";
+import { readShortAnswer } from "../read/longest.ts";
+import type { Which } from "../read/spans.ts";
 import { targetBox, targetPoint, type BoxTarget, type PointTarget } from "../target.ts";
 
 /** How the one point of an answer is found. */
@@ -49,6 +50,6 @@ function truePoint({ sample }: RewardInput<BoxTarget | PointTarget>): Point {
 }
 
 function writtenPoint({ completion, sample }: RewardInput, reading: PointReading): Point | undefined {
-  const written = readPointedAt(readAnswer(completion, reading.answer));
+  const written = readPointedAt(readShortAnswer(completion, reading.answer));
   return written && pointInPixels(written, sample, reading);
 }

@@ -1,7 +1,8 @@
 import { isBox, type Box, type RewardInput } from "@vlmr1/core";
 import { readBoxes } from "../read/boxes.ts";
 import { boxConverter, type FrameReading } from "../read/in-pixels.ts";
-import { readAnswer, type Which } from "../read/spans.ts";
+import { readShortAnswer } from "../read/longest.ts";
+import type { Which } from "../read/spans.ts";
 
 /** How the one box of an answer is found. */
 export interface BoxReading extends FrameReading {
@@ -16,7 +17,7 @@ export interface BoxReading extends FrameReading {
  * wrong order.
  */
 export function writtenBox(input: RewardInput, reading: BoxReading): Box | undefined {
-  const answer = readAnswer(input.completion, reading.answer);
+  const answer = readShortAnswer(input.completion, reading.answer);
   const written = reading.box === "last" ? readBoxes(answer).at(-1) : readBoxes(answer, 1)[0];
   if (!written || !isBox(written)) return undefined;
   return boxConverter(input.sample, reading)(written);
