@@ -11,7 +11,7 @@ const most = 1000;
  */
 export async function stepsThatFit<Target>(
   policy: Policy,
-  options: Pick<TrainOptions<Target>, "dataset" | "score" | "optimizer" | "config">,
+  options: Pick<TrainOptions<Target>, "dataset" | "score" | "optimizer" | "loss" | "config">,
   seconds: number,
 ): Promise<number> {
   const state = await policy.snapshot();

@@ -3,7 +3,7 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { thousand } from "@vlmr1/core";
 import { openEngine, type Engine } from "@vlmr1/engine";
-import { train } from "@vlmr1/grpo";
+import { grpoLoss, train } from "@vlmr1/grpo";
 import { createPolicy, loadModel, type Model } from "@vlmr1/model";
 import { audit } from "@vlmr1/rewards";
 import { grpoConfig, maxNewTokens, nanoMetrics, nanoOptimizer, nanoScore } from "../nano/nano-recipe.ts";
@@ -56,7 +56,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
     const policy = await createPolicy(model, { train: "language" });
     const score = nanoScore;
     const optimizer = nanoOptimizer(0.99);
-    const recipe = { dataset: data.train, score, optimizer };
+    const recipe = { dataset: data.train, score, optimizer, loss: grpoLoss({ beta: 0 }) };
     const steps =
       options.steps ??
       (await stepsThatFit(policy, { ...recipe, config: grpoConfig(seed, 300) }, options.seconds));

@@ -7,9 +7,8 @@ import type { NanoTarget } from "./nano-scenes.ts";
 /** Longest answer of `nano` in tokens; a good one has 17 to 24. */
 export const maxNewTokens = 32;
 
-/** Scenes that the warm start has seen, and that reinforcement learning draws its prompts from: other streams of the same seed. */
+/** Scenes that the warm start has seen. */
 export const warmScenes = 20_000;
-export const trainScenes = 10_000;
 
 /**
  * AdamW with the two multipliers of a model this narrow: the embedding learns sqrt(D) times faster and the last norm slower, as if
@@ -65,7 +64,7 @@ export function grpoConfig(seed: number, steps: number): z.input<typeof GrpoConf
     seed,
     promptsPerStep: 16,
     groupSize: 8,
-    learningRate: 4e-4,
+    learningRate: 2e-4,
     schedule: { shape: "polynomial", warmup: Math.min(5, Math.floor(steps / 10)), power: 1, end: 0.1 },
     maxNewTokens,
     temperature: 1,

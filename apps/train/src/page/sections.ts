@@ -4,7 +4,6 @@ import { lineChart, type Series } from "./line-chart.ts";
 import { picture, rewardColor } from "./picture.ts";
 
 type Of<Kind extends RunEvent["kind"]> = Extract<RunEvent, { readonly kind: Kind }>;
-export type StepEvent = Of<"step">;
 export type EvaluationEvent = Of<"evaluation">;
 
 /** Metrics under `reward/` that are not one rule's mean. */
