@@ -1,7 +1,7 @@
 import type { RunEvent } from "../run/events.ts";
 import { html, trusted } from "./html.ts";
 import { answerGroup, answerLegend, curves, eventsOf } from "./sections.ts";
-import { style } from "./style.ts";
+import { page } from "./page.ts";
 import { duration } from "./report-page.ts";
 
 /** The parts of the live page that change, by element id. The server renders them; the page only puts them in place. */
@@ -30,25 +30,14 @@ export function liveParts(events: readonly RunEvent[]): Readonly<Record<string, 
 /** The page itself: it listens for server-sent events and reconnects by itself. */
 export function livePage(title: string, events: readonly RunEvent[]): string {
   const parts = liveParts(events);
-  return html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <link rel="icon" href="data:," />
-        <title>${title}</title>
-        <style>
-          ${trusted(style)}
-        </style>
-      </head>
-      <body>
-        <main>
-          <h1>${title}</h1>
-          ${Object.entries(parts).map(([id, content]) => html`<section id="${id}">${trusted(content)}</section>`)}
-          <p class="soft small" id="connection"></p>
-        </main>
-        <script>
-          ${trusted(`
+  const sections = Object.entries(parts).map(
+    ([id, content]) => html`<section id="${id}">${trusted(content)}</section>`,
+  );
+  return page(title, html`${sections}<p class="soft small" id="connection"></p>`, follow);
+}
+
+/** Puts the parts that the server sends in place, and says when it no longer answers. */
+const follow = `
 const source = new EventSource("/events");
 const connection = document.getElementById("connection");
 source.onopen = () => { connection.textContent = ""; };
@@ -59,8 +48,4 @@ source.onmessage = ({ data }) => {
   }
 };
 source.onerror = () => { connection.textContent = "The run is not answering: it has ended, or this page lost it. The report is in its folder."; };
-`)};
-        </script>
-      </body>
-    </html>`.html;
-}
+`;

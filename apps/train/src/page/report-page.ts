@@ -1,5 +1,6 @@
 import type { Estimate, EvaluationExample, RunEvent } from "../run/events.ts";
-import { html, trusted, type Html } from "./html.ts";
+import { html, type Html } from "./html.ts";
+import { page } from "./page.ts";
 import { picture } from "./picture.ts";
 import {
   answerGroup,
@@ -10,7 +11,6 @@ import {
   eventsOf,
   type EvaluationEvent,
 } from "./sections.ts";
-import { style } from "./style.ts";
 
 /** The whole report of a run as one self-contained HTML file: no script, no request, nothing but this text. */
 export function reportPage(events: readonly RunEvent[]): string {
@@ -18,30 +18,15 @@ export function reportPage(events: readonly RunEvent[]): string {
   const evaluations = eventsOf(events, "evaluation");
   const [before, after] = [evaluations[0], evaluations.length > 1 ? evaluations.at(-1) : undefined];
   const title = start?.title ?? "Training run";
-  const page = html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <link rel="icon" href="data:," />
-        <title>${title}</title>
-        <style>
-          ${trusted(style)}
-        </style>
-      </head>
-      <body>
-        <main>
-          <h1>${title}</h1>
-          ${outcome(events)} ${headline(before, after)} ${start && facts(start.facts)}
-          ${before && after && beforeAndAfter(before, after)}
-          <h2>Curves</h2>
-          ${curves(events)} ${before && groupTable(before, after)} ${latestAnswers(events)}
-          ${after && bestAndWorst(after)} ${auditTable(events)} ${notices(events)}
-          ${start && reproduce(start.command, start.config)}
-        </main>
-      </body>
-    </html>`;
-  return page.html;
+  return page(
+    title,
+    html`${outcome(events)} ${headline(before, after)} ${start && facts(start.facts)}
+      ${before && after && beforeAndAfter(before, after)}
+      <h2>Curves</h2>
+      ${curves(events)} ${before && groupTable(before, after)} ${latestAnswers(events)}
+      ${after && bestAndWorst(after)} ${auditTable(events)} ${notices(events)}
+      ${start && reproduce(start.command, start.config)}`,
+  );
 }
 
 function outcome(events: readonly RunEvent[]): Html {
