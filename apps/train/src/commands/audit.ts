@@ -1,6 +1,7 @@
-import { pixels, thousand, unit, VlmR1Error, type RewardInput } from "@vlmr1/core";
+import { VlmR1Error, type RewardInput } from "@vlmr1/core";
 import type { AddCommand } from "../command-line.ts";
 import type { Terminal } from "../terminal.ts";
+import { collectRewards, namedFrame } from "./scoring-options.ts";
 
 interface Options {
   readonly reward: readonly string[];
@@ -9,19 +10,12 @@ interface Options {
   readonly frame: string;
 }
 
-const frames = { pixels, unit, thousand };
-
 /** `vlmr1 audit`: what known exploits would earn under some rewards, before training finds them. */
 export const addAudit: AddCommand = (program, terminal) => {
   program
     .command("audit")
     .description("show what known exploits would earn under some rewards")
-    .requiredOption(
-      "--reward <reward>",
-      "as for score; repeat it or use commas",
-      (text: string, all: readonly string[]) => [...all, ...text.split(",")],
-      [],
-    )
+    .requiredOption("--reward <reward>", "as for score; repeat it or use commas", collectRewards, [])
     .option(
       "--data <file>",
       'samples as lines of JSON: {"completion": "", "target", "image"?} (default: drawn scenes)',
@@ -36,12 +30,7 @@ export const addAudit: AddCommand = (program, terminal) => {
 };
 
 async function runAudit(options: Options, terminal: Terminal): Promise<void> {
-  const frame = frames[options.frame as keyof typeof frames];
-  if (!frame)
-    throw new VlmR1Error(
-      "invalid-argument",
-      `--frame is pixels, unit or thousand, got ${JSON.stringify(options.frame)}.`,
-    );
+  const frame = namedFrame(options.frame);
   const { audit } = await import("@vlmr1/rewards");
   const { loadScore } = await import("../rewards/load-reward.ts");
   const samples =

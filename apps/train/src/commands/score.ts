@@ -1,14 +1,12 @@
-import { VlmR1Error, pixels, thousand, unit } from "@vlmr1/core";
 import type { AddCommand } from "../command-line.ts";
 import type { Terminal } from "../terminal.ts";
+import { collectRewards, namedFrame } from "./scoring-options.ts";
 
 interface Options {
   readonly reward: readonly string[];
   readonly data: string;
   readonly frame: string;
 }
-
-const frames = { pixels, unit, thousand };
 
 /** `vlmr1 score`: what rewards give to completions that any model wrote. No model is needed. */
 export const addScore: AddCommand = (program, terminal) => {
@@ -18,7 +16,7 @@ export const addScore: AddCommand = (program, terminal) => {
     .requiredOption(
       "--reward <reward>",
       "name, weight*name, name:number, ./file.ts#export or package#export; repeat it or use commas to add rewards up",
-      (text: string, all: readonly string[]) => [...all, ...text.split(",")],
+      collectRewards,
       [],
     )
     .requiredOption("--data <file>", 'lines of JSON: {"completion", "target", "image"?}')
@@ -27,12 +25,7 @@ export const addScore: AddCommand = (program, terminal) => {
 };
 
 async function score(options: Options, terminal: Terminal): Promise<void> {
-  const frame = frames[options.frame as keyof typeof frames];
-  if (!frame)
-    throw new VlmR1Error(
-      "invalid-argument",
-      `--frame is pixels, unit or thousand, got ${JSON.stringify(options.frame)}.`,
-    );
+  const frame = namedFrame(options.frame);
   const { loadReward, loadScore, parseReward } = await import("../rewards/load-reward.ts");
   const { scoredLines } = await import("../rewards/scored-lines.ts");
   const requests = options.reward.map(parseReward);
