@@ -58,6 +58,7 @@ export {
   visualRftDetectionQuestion,
   type PromptTemplate,
 } from "./prompts.ts";
+export { boxText } from "./scenes/answer-text.ts";
 export { drawScenes, type SceneOptions } from "./scenes/draw-scenes.ts";
 export type { ExpressionKind } from "./scenes/expression.ts";
 export type { Ground } from "./scenes/ground.ts";

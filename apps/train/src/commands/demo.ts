@@ -24,7 +24,7 @@ export const addDemo: AddCommand = (program, terminal) => {
     .description("watch a tiny vision-language model learn to point, from rules alone (about four minutes)")
     .option("--seed <s>", "another seed, other scenes", numberOption, 0)
     .option("--steps <n>", "steps of reinforcement learning (default: as many as fit)", numberOption)
-    .option("--seconds <n>", "time for them", numberOption, 150)
+    .option("--seconds <n>", "time for them", numberOption, 160)
     .option("--out <dir>", "folder of the run (default: a new one under runs/)")
     .option("--from-scratch", "make the warm start too, from random weights")
     .option("--live", "serve a page that follows the run")

@@ -136,7 +136,7 @@ function demoFacts(
   const { device, runtime, threads } = model.engine.describe();
   return {
     Task: "point at the object that a phrase describes, in drawn scenes",
-    Model: `nano, a Qwen3-VL of ${(parameters / 1e6).toFixed(2)} million parameters, ${fromScratch ? "from nothing" : "from its warm start"}`,
+    Model: `nano, a Qwen3-VL of ${(parameters / 1e6).toFixed(2)} million parameters, ${fromScratch ? "from nothing" : "from a warm start that imitated loosely drawn boxes"}`,
     Data: `${sizes.train} scenes to learn on, ${sizes.heldOut} held out; seed ${seed}`,
     Rewards: "1 for a box with IoU above 0.5, 0.2 for the form of the answer",
     Training: `GRPO, ${steps} steps of 16 prompts with 8 answers each, decoder only`,

@@ -6,6 +6,7 @@ import { createRng } from "@vlmr1/core";
 import {
   grpoConfig,
   maxNewTokens,
+  maxUnseenTokens,
   nanoMetrics,
   nanoOptimizer,
   nanoScore,
@@ -115,7 +116,7 @@ async function accuracies(
     metrics: { accuracy: accuracy as NonNullable<typeof accuracy> },
     rng: createRng(seed).fork("evaluation"),
     batchSize: 125,
-    maxNewTokens,
+    maxNewTokens: maxUnseenTokens,
     resamples: 1,
     ...(signal && { signal }),
   });

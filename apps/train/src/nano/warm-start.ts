@@ -1,6 +1,7 @@
 import type { Engine } from "@vlmr1/engine";
 import { finetune } from "@vlmr1/grpo";
 import { createModel, createPolicy, nano, type Model } from "@vlmr1/model";
+import { looseAnswers } from "./loose-answers.ts";
 import { nanoOptimizer, nanoStreams, warmConfig, warmScenes } from "./nano-recipe.ts";
 import { nanoScenes } from "./nano-scenes.ts";
 import { pretrainVision } from "./pretrain-vision.ts";
@@ -15,7 +16,10 @@ export interface WarmStartOptions {
   readonly onStep: (stage: "vision" | "answers", step: number, steps: number, loss: number) => void;
 }
 
-/** A `nano` made from nothing: random weights, a tower that learns to see, a decoder that learns to answer by imitation. */
+/**
+ * A `nano` made from nothing: random weights, a tower that learns to see, a decoder that learns to answer by imitating a
+ * hasty annotator.
+ */
 export async function warmStart(options: WarmStartOptions): Promise<Model> {
   const { engine, seed, visionSteps = 1000, answerSteps = 1500, onStep } = options;
   const streams = nanoStreams(seed);
@@ -30,7 +34,7 @@ export async function warmStart(options: WarmStartOptions): Promise<Model> {
   const policy = await createPolicy(model, { train: "language", keepReference: false });
   const steps = finetune({
     policy,
-    dataset,
+    dataset: looseAnswers(dataset, streams.warm.fork("loose")),
     optimizer: nanoOptimizer(0.98),
     config: warmConfig(seed, answerSteps),
   });

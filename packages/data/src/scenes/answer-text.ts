@@ -1,4 +1,4 @@
-import { convertBox, pixels, type Box, type Frame } from "@vlmr1/core";
+import { convertBox, pixels, type Box, type Frame, type ImageSize } from "@vlmr1/core";
 import { roundHalfEven } from "../round-half-even.ts";
 import { referent, type Expression } from "./expression.ts";
 import { centerX, centerY, type Scene, type SceneObject } from "./scene.ts";
@@ -50,7 +50,8 @@ function steps(expression: Expression, scene: Scene): SceneObject[] {
 }
 
 /** "[x1, y1, x2, y2]" in the given frame; unit coordinates with three decimals, all others as integers. */
-function boxText(box: Box, scene: Scene, frame: Frame): string {
+/** A box as answers write it: `[x1, y1, x2, y2]` in `frame`, whole numbers except in the unit frame. */
+export function boxText(box: Box, scene: ImageSize, frame: Frame): string {
   const converted = convertBox(box, pixels(scene), frame);
   const numbers = converted.map((value) => (frame.kind === "unit" ? value.toFixed(3) : roundHalfEven(value)));
   return `[${numbers.join(", ")}]`;
