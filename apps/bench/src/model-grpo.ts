@@ -8,6 +8,8 @@ interface Comparison {
   readonly ours: GrpoCase;
   /** Arguments of `torch_grpo.py`, the plain PyTorch loop that shares images and prompts as well. */
   readonly peer: readonly string[];
+  /** Arguments of `trl_grpo.py`; a step of TRL on the largest shape takes minutes and is left out. */
+  readonly trl?: readonly string[];
 }
 
 const nanoCase: GrpoCase = {
@@ -37,12 +39,18 @@ const comparisons: readonly Comparison[] = [
     name: "GRPO step, nano, 16 prompts x 8",
     ours: nanoCase,
     peer: ["--shape", "nano", "--freeze-vision", "--cache-vision", "--steps", "20"],
+    trl: ["--shape", "nano", "--freeze-vision", "--steps", "8"],
   },
-  { name: "GRPO step, SmolVLM-256M LoRA, 1 x 8", ours: smolCase, peer: [...smolPeer, "--steps", "5"] },
+  {
+    name: "GRPO step, SmolVLM-256M LoRA, 1 x 8",
+    ours: smolCase,
+    peer: [...smolPeer, "--steps", "4", "--warmup", "1"],
+    trl: ["--shape", "smolvlm256", "--lora", "--steps", "2", "--warmup", "1"],
+  },
   {
     name: "GRPO step, SmolVLM-256M LoRA, 1 x 8, 5 tiles",
     ours: { ...smolCase, tiles: 5, steps: 2 },
-    peer: [...smolPeer, "--tiles", "5", "--steps", "4"],
+    peer: [...smolPeer, "--tiles", "5", "--steps", "3", "--warmup", "1"],
   },
 ];
 
@@ -50,14 +58,16 @@ const comparisons: readonly Comparison[] = [
 export const modelGrpo: Benchmark = {
   name: "model-grpo",
   about:
-    "one GRPO step (answers, then update) against the plain PyTorch loop of peers/torch_grpo.py, float32, 2 threads",
+    "one GRPO step (answers, then update) against a plain PyTorch loop and against TRL, float32, 2 threads (about 15 minutes)",
   async run(say) {
     const rows: BenchRow[] = [];
-    for (const { name, ours, peer } of comparisons) {
+    for (const { name, ours, peer, trl } of comparisons) {
       say(`  ${name}`);
       const mine = await runIsolated<GrpoRun>("model-grpo-run.ts", ours);
-      const theirs = await runPythonPeer("torch_grpo.py", peer);
-      rows.push(...compare(name, mine, theirs));
+      rows.push(
+        ...compare(name, mine, "plain PyTorch 2.13 loop", await runPythonPeer("torch_grpo.py", peer)),
+      );
+      if (trl) rows.push(...compare(name, mine, "TRL 1.16", await runPythonPeer("trl_grpo.py", trl)));
     }
     return rows;
   },
@@ -66,11 +76,12 @@ export const modelGrpo: Benchmark = {
 function compare(
   name: string,
   ours: GrpoRun,
+  note: string,
   peer: Readonly<Record<string, number>> | undefined,
 ): BenchRow[] {
   const row = (part: string, unit: string, value: number, key: string): BenchRow => {
     const theirs = peer?.[key];
-    const figures = { name: `${name}: ${part}`, unit, ours: value, note: "plain PyTorch 2.13 loop" };
+    const figures = { name: `${name}: ${part}`, unit, ours: value, note };
     return lessIsBetter(theirs === undefined ? figures : { ...figures, peer: theirs });
   };
   return [

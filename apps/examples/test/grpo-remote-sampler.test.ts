@@ -5,10 +5,10 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRng } from "@vlmr1/core";
-import { drawScenes } from "@vlmr1/data";
+import { drawScenes, loadImage } from "@vlmr1/data";
 import { openEngine } from "@vlmr1/engine";
 import type { Policy } from "@vlmr1/grpo";
-import { createModel, createPolicy, decodeImage, nano } from "@vlmr1/model";
+import { createModel, createPolicy, nano } from "@vlmr1/model";
 import { expect, test } from "vitest";
 import { trainRemotely } from "../src/grpo-remote-sampler.ts";
 
@@ -30,7 +30,7 @@ async function serve(model: Policy, loaded: string[]): Promise<Server> {
     const parts = body.messages.at(-1)?.content ?? [];
     const urls = parts.flatMap((part) => part.image_url?.url ?? []);
     const images = await Promise.all(
-      urls.map((url) => decodeImage(Buffer.from(url.split(",")[1] ?? "", "base64"))),
+      urls.map((url) => loadImage(Buffer.from(url.split(",")[1] ?? "", "base64"))),
     );
     const sample = { id: "asked", prompt: parts.at(-1)?.text ?? "", images, target: null };
     const request = {

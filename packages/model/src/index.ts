@@ -57,7 +57,6 @@ export type {
 } from "./policy/policy-types.ts";
 export { sampleMessages } from "./policy/prompt-of-sample.ts";
 export type { TrainedPart } from "./policy/trained-parameters.ts";
-export { decodeImage } from "./processor/decode-image.ts";
 export type { Prompt, PromptImage } from "./prompt-batch.ts";
 export type { ChatTemplate, RenderOptions } from "./text/chat-template.ts";
 export type { GenerationConfig } from "./text/generation-config.ts";

@@ -9,7 +9,9 @@ import type { Model } from "./model.ts";
 import { openModelFolder, type ModelFolder } from "./model-folder.ts";
 import { interpretFiles, readModelFiles } from "./model-files.ts";
 import { createParameterStore, type ParameterStore } from "./parameters.ts";
+import type { WeightDtype } from "./safetensors/dtype.ts";
 import { openCheckpoint } from "./safetensors/checkpoint.ts";
+import { roundWeights } from "./safetensors/float-codec.ts";
 import { saveModel } from "./save-model.ts";
 import { matchTensors, withStoredHead } from "./weight-names.ts";
 
@@ -24,6 +26,11 @@ export interface LoadOptions {
    * Whether decoding may keep a second copy of frozen weights, laid out for speed: about twice as fast for short batches. Default true.
    */
   readonly bakeWeights?: boolean;
+  /**
+   * Rounds the weights to what this type can store, as `dtype` of transformers does; arithmetic stays float32 (for bfloat16
+   * arithmetic open the engine with `bfloat16`). `save` then writes this type. Default: the weights as they are stored.
+   */
+  readonly dtype?: WeightDtype;
 }
 
 /** The image side first, then the decoder: each lies in one buffer, so that training either needs no copy. */
@@ -41,7 +48,7 @@ export function segmentsOf({ tensors, vision }: Architecture): TensorSpec[][] {
  * of model that no family reads.
  */
 export async function loadModel(path: string, options: LoadOptions): Promise<Model> {
-  const { engine, families = knownFamilies, bakeWeights = true } = options;
+  const { engine, families = knownFamilies, bakeWeights = true, dtype } = options;
   const folder = await openModelFolder(path);
   const files = await readModelFiles(folder);
   if (files.config === undefined) {
@@ -51,7 +58,7 @@ export async function loadModel(path: string, options: LoadOptions): Promise<Mod
     throw new VlmR1Error("not-found", `The model folder "${folder.path}" has no tokenizer.json.`);
   }
   const { family, ...read } = interpretFiles(files, families);
-  const { architecture, parameters } = await loadWeights(engine, folder, files.config, family);
+  const { architecture, parameters } = await loadWeights(engine, folder, files.config, family, dtype);
   const adapter =
     options.adapter === undefined
       ? undefined
@@ -63,7 +70,8 @@ export async function loadModel(path: string, options: LoadOptions): Promise<Mod
     ...read,
     adapter,
     bakeWeights,
-    save: (model, directory, saveOptions) => saveModel(model, files, directory, saveOptions),
+    save: (model, directory, saveOptions) =>
+      saveModel(model, files, directory, { ...(dtype && { dtype }), ...saveOptions }),
   });
 }
 
@@ -86,15 +94,17 @@ async function loadWeights(
   folder: ModelFolder,
   config: unknown,
   family: Family,
+  dtype: WeightDtype = "F32",
 ): Promise<{ architecture: Architecture; parameters: ParameterStore }> {
   const declared = family.architecture(config);
   const checkpoint = await openCheckpoint(folder);
   try {
     const architecture = withStoredHead(declared, config, checkpoint.tensors, family.renames);
     const places = matchTensors(architecture.tensors, checkpoint.tensors, family.renames);
-    const parameters = await createParameterStore(engine, segmentsOf(architecture), (spec, target) =>
-      checkpoint.read(places.get(spec.name) as string, target),
-    );
+    const parameters = await createParameterStore(engine, segmentsOf(architecture), async (spec, target) => {
+      await checkpoint.read(places.get(spec.name) as string, target);
+      roundWeights(target, dtype);
+    });
     return { architecture, parameters };
   } finally {
     await checkpoint.close();

@@ -46,14 +46,14 @@ export async function loadImage(
   const header = await decoding(name, () => sharp(bytes, { limitInputPixels: false }).metadata());
   checkHeader(name, header, maxPixels);
   const picture = sharp(bytes, { limitInputPixels: false, failOn: "error", ignoreIcc: true }).autoOrient();
-  const rgb =
-    header.space === "cmyk"
-      ? picture.pipelineColourspace("cmyk").toColourspace("cmyk")
-      : picture.flatten({ background: "#ffffff" }).toColourspace("srgb");
+  const isInk = header.space === "cmyk";
+  const pixels = isInk
+    ? picture.pipelineColourspace("cmyk").toColourspace("cmyk")
+    : picture.toColourspace("srgb");
   const { data, info } = await decoding(name, () =>
-    rgb.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true }),
+    pixels.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true }),
   );
-  return { width: info.width, height: info.height, data: toRgb(data, info.channels) };
+  return { width: info.width, height: info.height, data: toRgb(data, info.channels, isInk) };
 }
 
 async function readImageFile(path: string): Promise<Uint8Array> {
@@ -106,13 +106,15 @@ function checkHeader(name: string, header: Metadata, maxPixels: number): void {
   }
 }
 
-function toRgb(data: Buffer, channels: number): Uint8Array {
+function toRgb(data: Buffer, channels: number, isInk: boolean): Uint8Array {
   if (channels === 3) return new Uint8Array(data.buffer, data.byteOffset, data.length);
   const rgb = new Uint8Array((data.length / channels) * 3);
+  const isTransparent = !isInk && channels % 2 === 0;
   for (let i = 0, j = 0; i < data.length; i += channels, j += 3) {
+    const last = data[i + channels - 1] as number; // black ink, or opacity
     for (let c = 0; c < 3; c++) {
-      rgb[j + c] =
-        channels === 4 ? inkToLight(data[i + c] as number, data[i + 3] as number) : (data[i] as number);
+      const value = data[channels < 3 ? i : i + c] as number;
+      rgb[j + c] = isInk ? inkToLight(value, last) : isTransparent ? overWhite(value, last) : value;
     }
   }
   return rgb;
@@ -123,4 +125,11 @@ function inkToLight(ink: number, black: number): number {
   const paper = 255 - black;
   const product = ink * paper + 128;
   return paper - (((product >> 8) + product) >> 8);
+}
+
+/** A value of some opacity over white, all 0..255: Pillow's `alpha_composite`, rounding included. */
+function overWhite(value: number, opacity: number): number {
+  const front = opacity * 128; // 7 bits of precision: opacity * 255 * 255 * 128 / (255 * 255)
+  const sum = value * front + 255 * (255 * 128 - front) + 128 * 128;
+  return (((sum >> 8) + sum) >> 8) >> 7; // division by 255 by shifts
 }

@@ -1,5 +1,6 @@
 import { VlmR1Error } from "@vlmr1/core";
 import type { TensorSpec } from "../family.ts";
+import { namesMatching } from "./name-pattern.ts";
 
 /** A low-rank adapter in numbers; the fields of PEFT's `adapter_config.json` that change the computation. */
 export interface LoraConfig {
@@ -46,9 +47,6 @@ export interface AdaptedModule {
 /** Parameters that are tables, not linear layers. */
 const TABLES = ["embed_tokens", "pos_embed", "position_embedding"];
 
-/** Longest regular expression that is tried on module names. */
-const PATTERN_LENGTH = 2000;
-
 /** The linear layers among the parameters of a model. */
 export function linearModules(
   specs: readonly TensorSpec[],
@@ -61,34 +59,25 @@ export function linearModules(
   });
 }
 
-function pattern(source: string): RegExp {
-  if (source.length > PATTERN_LENGTH) {
-    throw new VlmR1Error(
-      "invalid-argument",
-      `A target pattern has ${source.length} characters; ${PATTERN_LENGTH} are allowed.`,
-    );
-  }
-  try {
-    return new RegExp(`^(?:${source.replaceAll("(?P<", "(?<")})$`); // Python spells named groups differently
-  } catch (cause) {
-    throw new VlmR1Error("invalid-argument", `The target pattern "${source}" is not a regular expression.`, {
-      cause,
-    });
-  }
-}
-
-function targetTest(targets: LoraConfig["targets"]): (name: string) => boolean {
+function targetTest(targets: LoraConfig["targets"], names: readonly string[]): (name: string) => boolean {
   if (targets === "all-linear") return (name) => name !== "lm_head";
   if (typeof targets === "string") {
-    const expression = pattern(targets);
-    return (name) => expression.test(name);
+    const chosen = namesMatching(targets, names);
+    return (name) => chosen.has(name);
   }
   return (name) => targets.some((target) => name === target || name.endsWith(`.${target}`));
 }
 
-function valueFor(name: string, patterns: Readonly<Record<string, number>>, otherwise: number): number {
-  const found = Object.entries(patterns).find(([key]) => pattern(`(?:.*\\.)?(?:${key})`).test(name));
-  return found ? found[1] : otherwise;
+/** The value of the first pattern that matches the end of a name. */
+function valuesFor(
+  names: readonly string[],
+  patterns: Readonly<Record<string, number>>,
+  otherwise: number,
+): (name: string) => number {
+  const chosen = Object.entries(patterns).map(
+    ([key, value]) => [namesMatching(`(?:.*\\.)?(?:${key})`, names), value] as const,
+  );
+  return (name) => chosen.find(([matched]) => matched.has(name))?.[1] ?? otherwise;
 }
 
 /**
@@ -102,17 +91,25 @@ export function adaptedModules(specs: readonly TensorSpec[], config: LoraConfig)
     throw new VlmR1Error("invalid-argument", `A LoRA rank must be at least 1, got ${rank}.`);
   if (!(dropout >= 0 && dropout < 1))
     throw new VlmR1Error("invalid-argument", `LoRA dropout must be in 0..1, got ${dropout}.`);
-  const accept = targetTest(config.targets);
-  const modules = linearModules(specs).filter(({ name }) => accept(name));
+  const layers = linearModules(specs);
+  const accept = targetTest(
+    config.targets,
+    layers.map(({ name }) => name),
+  );
+  const modules = layers.filter(({ name }) => accept(name));
   if (modules.length === 0) {
     throw new VlmR1Error(
       "invalid-argument",
-      `The LoRA targets ${JSON.stringify(config.targets)} match no linear layer. Names look like "${linearModules(specs)[0]?.name ?? ""}".`,
+      `The LoRA targets ${JSON.stringify(config.targets)} match no linear layer. Names look like "${layers[0]?.name ?? ""}".`,
     );
   }
+  const names = modules.map(({ name }) => name);
+  const [rankOf, alphaOf] = [
+    valuesFor(names, config.rankPattern, rank),
+    valuesFor(names, config.alphaPattern, alpha),
+  ];
   return modules.map((module) => {
-    const r = valueFor(module.name, config.rankPattern, rank);
-    const a = valueFor(module.name, config.alphaPattern, alpha);
+    const [r, a] = [rankOf(module.name), alphaOf(module.name)];
     return { ...module, rank: r, scaling: config.rankStabilized ? a / Math.sqrt(r) : a / r };
   });
 }

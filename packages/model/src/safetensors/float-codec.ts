@@ -37,6 +37,11 @@ export function encodeWeights(values: Float32Array, dtype: WeightDtype): Uint8Ar
   return new Uint8Array(halves.buffer);
 }
 
+/** Rounds weights in place to the nearest number that `dtype` can store. */
+export function roundWeights(values: Float32Array, dtype: WeightDtype): void {
+  if (dtype !== "F32") decodeWeights(encodeWeights(values, dtype), dtype, values);
+}
+
 function aligned(bytes: Uint8Array): boolean {
   return bytes.byteOffset % 2 === 0;
 }

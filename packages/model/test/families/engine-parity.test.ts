@@ -1,9 +1,9 @@
 import { readFileSync, rmSync } from "node:fs";
 import type { RgbImage } from "@vlmr1/core";
+import { loadImage } from "@vlmr1/data";
 import { type Engine, openEngine } from "@vlmr1/engine";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadModel } from "../../src/load-model.ts";
-import { decodeImage } from "../../src/processor/decode-image.ts";
 import { messageImages } from "../../src/text/messages.ts";
 import { fixturePath } from "../fixtures/read-fixture.ts";
 import {
@@ -22,7 +22,7 @@ afterAll(() => engine.dispose());
 
 async function decodeImages({ messages }: ExpectedCase): Promise<RgbImage[]> {
   const files = messageImages(messages) as string[];
-  return Promise.all(files.map(async (file) => decodeImage(readFileSync(fixturePath(`images/${file}`)))));
+  return Promise.all(files.map(async (file) => loadImage(readFileSync(fixturePath(`images/${file}`)))));
 }
 
 describe.each(variantNames)("%s, loaded from its folder and compiled", (name) => {

@@ -1,3 +1,4 @@
+import { loadImage } from "@vlmr1/data";
 import { readFileSync, rmSync } from "node:fs";
 import * as tf from "@tensorflow/tfjs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -7,7 +8,6 @@ import { decode, finalNorm, headScope, type PlacedFeatures } from "../../src/lan
 import { logits } from "../../src/layers/head.ts";
 import { rootScope } from "../../src/layers/scope.ts";
 import { openModelFolder } from "../../src/model-folder.ts";
-import { decodeImage } from "../../src/processor/decode-image.ts";
 import { expandPlaceholders } from "../../src/processor/expand-placeholders.ts";
 import { readPreprocessorFiles } from "../../src/processor/preprocessor-file.ts";
 import { featureInputs, promptInputs, type Prompt } from "../../src/prompt-batch.ts";
@@ -148,7 +148,7 @@ async function processImages(model: EagerModel, { messages }: ExpectedCase): Pro
   const images: ProcessedImage[] = [];
   for (const file of messageImages(messages)) {
     images.push(
-      model.processor!.process(await decodeImage(readFileSync(fixturePath(`images/${file as string}`)))),
+      model.processor!.process(await loadImage(readFileSync(fixturePath(`images/${file as string}`)))),
     );
   }
   return images;

@@ -23,6 +23,13 @@ describe("adaptedModules", () => {
     expect(() => modules({ targets: "a".repeat(3000) })).toThrow(/2000 are allowed/);
   });
 
+  it("stops an expression that would backtrack for years", () => {
+    expect(() => modules({ targets: "([a-z._0-9]+)+!" })).toThrow(/took more than 1000 ms/);
+    expect(() => modules({ targets: "all-linear", rankPattern: { "([a-z._0-9]+)+!": 4 } })).toThrow(
+      /1000 ms/,
+    );
+  });
+
   it("takes every linear layer but tables and the head for all-linear", () => {
     const names = modules({ targets: "all-linear" }).map(({ name }) => name);
     expect(names).toHaveLength(3 * 4 + 2 + 3 * 7);

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync, readFileSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRng } from "@vlmr1/core";
@@ -67,6 +68,20 @@ describe("nano", () => {
     expect(distance((await twin.logits(prompt)).data, data)).toBe(0);
     expect(distance((await loaded.logits(prompt)).data, data)).toBe(0);
     expect(distance((await other.logits(prompt)).data, data)).toBeGreaterThan(0.1);
+  });
+
+  it("rounds its weights to the type that it is loaded with, and is saved in that type", async () => {
+    const rounded = await loadModel(folder, { engine, dtype: "BF16" });
+    const path = join(folder, "bfloat16");
+    await model.save(path, { dtype: "BF16" });
+    const stored = await loadModel(path, { engine });
+    await rounded.save(join(folder, "again"));
+    const prompt = model.preprocess(request());
+    const { data } = await rounded.logits(prompt);
+    expect(distance((await stored.logits(prompt)).data, data)).toBe(0);
+    expect(distance((await model.logits(prompt)).data, data)).toBeGreaterThan(1e-5);
+    const size = async (name: string): Promise<number> => (await stat(join(folder, name))).size;
+    expect(await size("again/model.safetensors")).toBe(await size("bfloat16/model.safetensors"));
   });
 
   it("keeps its logits through a saved adapter, and through merging and unmerging", async () => {
