@@ -3,10 +3,10 @@ import { boxText, map } from "@vlmr1/data";
 import type { NanoTarget } from "./nano-scenes.ts";
 
 /** How far a side may lie outside the object, as a share of the object's width or height. */
-const slack = 0.4;
+const slack = 0.5;
 
 /**
- * Scenes as a hasty annotator would answer them: the right object, and a box around it whose sides lie up to 40 % of its size too far
+ * Scenes as a hasty annotator would answer them: the right object, and a box around it whose sides lie up to half of its size too far
  * out, each by an amount of its own. Who imitates these answers learns what is meant, and to draw loosely; better boxes are
  * left for the rules to teach.
  */
