@@ -1,5 +1,6 @@
 import type { GraphNode } from "../graph/node.ts";
 import type { Primitive } from "../graph/primitive.ts";
+import { broadcastSteps } from "./broadcast-steps.ts";
 import { attribute, type GraphWriter } from "./graph-writer.ts";
 
 /** Options of an emission. */
@@ -113,11 +114,18 @@ export const tensorflowRules: { readonly [P in Primitive]: TensorFlowRule<P> } =
     }),
   Reshape: ({ writer }, node, [x], out) =>
     void writer.emit("Reshape", out, [x!, writer.int32(node.shape)], { ...operandType(node), Tshape: index }),
-  BroadcastTo: ({ writer }, node, [x], out) =>
-    void writer.emit("BroadcastTo", out, [x!, writer.int32(node.shape)], {
-      ...operandType(node),
-      Tidx: index,
-    }),
+  BroadcastTo: ({ writer }, node, [x], out) => {
+    const shapes = broadcastSteps(node.inputs[0]!.shape, node.shape);
+    const last = shapes.length - 1;
+    shapes.reduce(
+      (source, shape, i) =>
+        writer.emit("BroadcastTo", i === last ? out : `${out}_${i}`, [source, writer.int32(shape)], {
+          ...operandType(node),
+          Tidx: index,
+        }),
+      x!,
+    );
+  },
   Transpose: ({ writer }, node, [x], out) =>
     void writer.emit("Transpose", out, [x!, writer.int32(node.attributes.perm)], {
       ...operandType(node),
