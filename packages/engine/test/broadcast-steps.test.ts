@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { broadcastSteps } from "../../src/tensorflow/broadcast-steps.ts";
+import { broadcastSteps } from "../src/tensorflow/broadcast-steps.ts";
 
 test("a broadcast that a kernel takes is one step", () => {
   expect(broadcastSteps([3], [2, 3])).toEqual([[2, 3]]);
