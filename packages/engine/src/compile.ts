@@ -92,6 +92,7 @@ async function build(
     name,
     graph,
     constants,
+    keepScratch: options.keepScratch ?? true,
     xla: options.xla ?? context.xla,
     bfloat16: options.bfloat16 ?? context.bfloat16,
     whereRecorded: (id) =>

@@ -91,6 +91,11 @@ export interface CompileOptions {
   readonly static?: readonly number[];
   /** Programs (one per signature) kept by this function; the least recently used is released. Default 32. */
   readonly cacheSize?: number;
+  /**
+   * `cpu` only: keep the memory of intermediate results from run to run. False gives it back to the system each time: for large
+   * functions that run seldom beside others that need the memory. Default true.
+   */
+  readonly keepScratch?: boolean;
   /** `tensorflow` only: compile with XLA. Slower to compile, faster to run. Default: the engine's option. */
   readonly xla?: boolean;
   /** `tensorflow` only: multiply matrices in bfloat16 (results stay float32). Default: the engine's option. */

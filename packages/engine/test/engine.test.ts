@@ -282,3 +282,23 @@ test("keeps programs within the memory limit", async () => {
   ]);
   await engine.dispose();
 });
+
+test("gives the same numbers, and holds less between runs, without keeping scratch memory", async () => {
+  const engine = await openEngine({ threads: 1 });
+  const chain = (x: tf.Tensor): tf.Tensor => tf.sum(tf.softmax(tf.matMul(tf.mul(x, 2), x, false, true)), 0);
+  const data = Float32Array.from({ length: 1500 * 1500 }, (_, i) => Math.sin(i));
+  const x = engine.tensor(data, [1500, 1500]);
+  const measure = async (keepScratch: boolean) => {
+    const run = engine.compile(chain, { keepScratch });
+    const before = process.memoryUsage.rss();
+    const result = [...(await (await run(x)).read())];
+    const held = process.memoryUsage.rss() - before;
+    await run.release();
+    return { result, held };
+  };
+  const without = await measure(false);
+  const kept = await measure(true);
+  expect(without.result).toEqual(kept.result);
+  expect(kept.held - without.held).toBeGreaterThan(9e6); // at least one [1500, 1500]
+  await engine.dispose();
+});

@@ -22,9 +22,12 @@ export interface FeatureEncoder {
 
 type VisionPass = (tensors: Tensors, inputs: Record<string, tf.Tensor>) => VisionFeatures;
 
-/** Images that one run of the tower takes at most, and patches or tiles that it holds at most. */
+/** Images that one run of the tower takes at most, and pixel values that it holds at most, unless one image has more. */
 const BATCH_IMAGES = 16;
-const BATCH_ROWS = 4096;
+const BATCH_VALUES = 2 ** 21;
+
+/** Width of a decoder from which on the tower's scratch memory is worth giving back before the decoder runs. */
+const LARGE = 256;
 
 /** Features in memory; 2^28 bytes hold 40000 images of `nano`. */
 const CACHE_BYTES = 2 ** 28;
@@ -61,7 +64,7 @@ export function createFeatureEncoder(
       const scaling = adapters();
       pass ??= engine.compile<Parameters<VisionPass>, VisionFeatures>(
         (weights, inputs) => tower.forward(weights, inputs, scaling),
-        { name: "vision" },
+        { name: "vision", keepScratch: architecture.decoder.hiddenSize < LARGE },
       );
       const encoded = await encodeBatch(
         engine,
@@ -120,8 +123,8 @@ export function imageBatches(images: readonly PromptImage[]): PromptImage[][] {
   }
   const batches: PromptImage[][] = [];
   for (const group of byShape.values()) {
-    const rows = group[0]?.shape[0] ?? 1;
-    const limit = Math.max(1, Math.min(BATCH_IMAGES, Math.floor(BATCH_ROWS / rows)));
+    const values = group[0]?.shape.reduce((product, side) => product * side, 1) ?? 1;
+    const limit = Math.max(1, Math.min(BATCH_IMAGES, Math.floor(BATCH_VALUES / values)));
     for (let at = 0; at < group.length;) {
       const size = 2 ** Math.floor(Math.log2(Math.min(limit, group.length - at)));
       batches.push(group.slice(at, at + size));

@@ -43,7 +43,13 @@ async function loadProgram(request: LoadRequest, threads: number): Promise<Progr
   const session =
     plan.fetches.length === 0
       ? undefined
-      : await createSession({ model: model.bytes, threads, external: files, folding: baked.size > 0 });
+      : await createSession({
+          model: model.bytes,
+          threads,
+          external: files,
+          folding: baked.size > 0,
+          keepScratch: request.keepScratch,
+        });
   const run = modelRunner({ session, fed: model.fed, outputs: plan.outputs });
   const direct = directOutputs(request.graph, plan);
   return {

@@ -45,10 +45,10 @@ async function answer(request: WorkerRequest): Promise<Omit<WorkerReply, "reply"
         data: hostDataOf(viewBehind(view)),
         offset,
       }));
-      const { model, threads, fed, outputs } = request;
+      const { model, threads, keepScratch, fed, outputs } = request;
       const session = request.empty
         ? undefined
-        : await createSession({ model, threads, external, folding: external.length > 0 });
+        : await createSession({ model, threads, external, folding: external.length > 0, keepScratch });
       programs.set(request.program, { session, run: modelRunner({ session, fed, outputs }) });
       return {};
     }

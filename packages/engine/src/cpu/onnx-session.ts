@@ -19,9 +19,13 @@ export interface SessionRequest {
   readonly external: readonly { readonly data: HostData; readonly offset: number }[];
   /** Whether the model has baked constants. */
   readonly folding: boolean;
+  /** See `CompileOptions`. */
+  readonly keepScratch: boolean;
 }
 
-const options = (threads: number, folding: boolean): ort.InferenceSession.SessionOptions => ({
+type SessionChoices = Pick<SessionRequest, "threads" | "folding" | "keepScratch">;
+
+const options = ({ threads, folding, keepScratch }: SessionChoices): ort.InferenceSession.SessionOptions => ({
   executionProviders: ["cpu"],
   intraOpNumThreads: threads,
   interOpNumThreads: 1,
@@ -31,24 +35,24 @@ const options = (threads: number, folding: boolean): ort.InferenceSession.Sessio
   graphOptimizationLevel: folding ? "basic" : "disabled",
   // The planned block would live beside the arena of the first run: 1.6 times the memory at the same speed.
   enableMemPattern: false,
+  enableCpuMemArena: keepScratch,
   logSeverityLevel: 4, // errors are thrown; the log would only repeat them
 });
 
 /** Creates a session. Spinning is off: on a machine that others use too, spinning threads halve the speed. */
 export async function createSession({
   model,
-  threads,
   external,
-  folding,
+  ...choices
 }: SessionRequest): Promise<ort.InferenceSession> {
   const session = { intra_op: { allow_spinning: "0" } };
   if (external.length === 0)
-    return ort.InferenceSession.create(model, { ...options(threads, folding), extra: { session } });
+    return ort.InferenceSession.create(model, { ...options(choices), extra: { session } });
   const folder = await mkdtemp(join(tmpdir(), "vlmr1-engine-"));
   try {
     await writeConstants(join(folder, constantsFile), external);
     const extra = { session: { ...session, model_external_initializers_file_folder_path: folder } };
-    return await ort.InferenceSession.create(model, { ...options(threads, folding), extra });
+    return await ort.InferenceSession.create(model, { ...options(choices), extra });
   } finally {
     await rm(folder, { recursive: true, force: true }); // the mapping outlives the name
   }

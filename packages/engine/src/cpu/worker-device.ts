@@ -133,6 +133,7 @@ async function loadProgram(
     kind: "load",
     program,
     threads,
+    keepScratch: request.keepScratch,
     model: model.bytes,
     fed: model.fed,
     outputs: plan.outputs,

@@ -22,6 +22,7 @@ export type WorkerRequest =
       readonly program: number;
       readonly model: Uint8Array;
       readonly threads: number;
+      readonly keepScratch: boolean;
       readonly fed: readonly number[];
       readonly outputs: readonly OutputPlan[];
       readonly external: readonly { readonly view: RemoteView; readonly offset: number }[];

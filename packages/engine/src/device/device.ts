@@ -30,6 +30,7 @@ export interface LoadRequest {
   readonly graph: RecordedGraph;
   /** Inputs whose values never change, by index. */
   readonly constants: ReadonlyMap<number, TensorView>;
+  readonly keepScratch: boolean;
   readonly xla: boolean;
   readonly bfloat16: boolean;
   /** Where the node with this id was recorded; for explaining an error. */
