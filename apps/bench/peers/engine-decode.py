@@ -38,7 +38,7 @@ def transformers_times():
 def packed_times():
     def pack(rows, columns):
         weight = torch.randn(rows, columns) * 0.02
-        packed = torch.ops.mkldnn._reorder_linear_weight(weight.to_mkldnn(), a.batch)
+        packed = torch.ops.mkldnn._reorder_linear_weight(weight, a.batch)
         return lambda x: torch.ops.mkldnn._linear_pointwise(x, packed, None, "none", [], "")
 
     narrow = HD * KV
