@@ -34,6 +34,7 @@ export type PhraseForm = "name" | "color" | "both" | "thing";
 
 /** The forms that can pick an object without further words. */
 export const phraseForms: readonly PhraseForm[] = ["name", "color", "both"];
+const anyForm: readonly PhraseForm[] = [...phraseForms, "thing"];
 
 /**
  * The form of the target's own noun phrase, when every word is needed. It is chosen before the scene: scenes in which
@@ -63,7 +64,7 @@ function propose(
 ): Expression | undefined {
   if (kind === "attribute" && phraseForm) return { kind, head: phraseOf(target, phraseForm) };
   if (kind === "attribute") return uniquePhrase(scene, target, rng);
-  const head = phraseForm ? phraseOf(target, phraseForm) : pick(phrasesFor(target), rng);
+  const head = phraseForm ? phraseOf(target, phraseForm) : anyPhrase(target, rng);
   switch (kind) {
     case "ordinal":
       return { kind, head, rank: rng.integer(2) === 0 ? 1 : 2, from: pick(sides, rng) };
@@ -83,13 +84,14 @@ function proposeRelation(
   rng: Rng,
 ): Expression | undefined {
   const anchor = pick(scene.objects, rng);
-  const relation = relations.find((name) => isRelated(target, name, anchor, scene));
   // With no second candidate beside the anchor, any relation would do.
-  if (!relation || described(head, scene.objects).filter((o) => o !== anchor).length < 2) return undefined;
+  if (described(head, scene.objects).filter((o) => o !== anchor).length < 2) return undefined;
+  const relation = relations.find((name) => isRelated(target, name, anchor, scene));
+  if (!relation) return undefined;
   const anchorExpression =
     kind === "relation"
       ? uniquePhrase(scene, anchor, rng)
-      : proposeRelation(scene, anchor, pick(phrasesFor(anchor), rng), "relation", rng);
+      : proposeRelation(scene, anchor, anyPhrase(anchor, rng), "relation", rng);
   if (!anchorExpression || referent(anchorExpression, scene) !== anchor) return undefined;
   // A chain that returns to its own target says little: "the key left of the bell right of the key".
   if (anchorOf(anchorExpression, scene) === target) return undefined;
@@ -108,17 +110,23 @@ function uniquePhrase(scene: Scene, object: SceneObject, rng: Rng): Expression |
   return unique.length === 0 ? undefined : { kind: "attribute", head: pick(unique, rng) };
 }
 
-/** The noun phrases that describe an object, "thing" included. */
-function phrasesFor(object: SceneObject): readonly NounPhrase[] {
-  return [...phraseForms.map((form) => phraseOf(object, form)), {}];
+/** A noun phrase that describes an object, "thing" included. */
+function anyPhrase(object: SceneObject, rng: Rng): NounPhrase {
+  return phraseOf(object, pick(anyForm, rng));
 }
 
 /** The noun phrase of a form for words that go with an object. */
 export function phraseOf({ name, color }: Pick<SceneObject, "name" | "color">, form: PhraseForm): NounPhrase {
-  return {
-    ...((form === "name" || form === "both") && { name }),
-    ...((form === "color" || form === "both") && { color }),
-  };
+  switch (form) {
+    case "name":
+      return { name };
+    case "color":
+      return { color };
+    case "both":
+      return { name, color };
+    case "thing":
+      return {};
+  }
 }
 
 function pick<T>(items: readonly T[], rng: Rng): T {
