@@ -14,4 +14,4 @@ await run(engine.zeros([4, 4])); // what a first run loads does not count
 await run.prepare(large);
 const before = process.memoryUsage.rss();
 const [sum] = await (await run(large)).read(); // by way of a [4096, 4096]
-console.log(JSON.stringify({ sum, held: process.memoryUsage.rss() - before }));
+process.stdout.write(`${JSON.stringify({ sum, held: process.memoryUsage.rss() - before })}\n`);
