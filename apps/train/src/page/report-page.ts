@@ -99,7 +99,7 @@ function beforeAndAfter(before: EvaluationEvent, after: EvaluationEvent): Html {
       early.answers[0]?.box && { box: early.answers[0].box, color: "#dc2626" },
       late.answers[0]?.box && { box: late.answers[0].box, color: "#2563eb" },
     ].filter((box) => box !== undefined);
-    const change = html`reward ${score(early).toFixed(2)} → ${score(late).toFixed(2)}`;
+    const change = html`score ${score(early).toFixed(2)} → ${score(late).toFixed(2)}`;
     return picture(
       late.picture,
       boxes,
@@ -107,7 +107,7 @@ function beforeAndAfter(before: EvaluationEvent, after: EvaluationEvent): Html {
     );
   });
   return html`<h2>Before and after</h2>
-    <p class="soft small">The held-out pictures whose reward changed most, in either direction.</p>
+    <p class="soft small">The held-out pictures whose score changed most, in either direction.</p>
     <div class="legend">
       <span><i style="border-color:var(--truth);border-style:dashed"></i>true box</span
       ><span><i style="border-color:#dc2626"></i>before</span
@@ -172,7 +172,7 @@ function bestAndWorst(after: EvaluationEvent): Html {
           <tr>
             <th>prompt</th>
             <th>answer</th>
-            <th class="number">reward</th>
+            <th class="number">score</th>
             <th>parts</th>
           </tr>
         </thead>
