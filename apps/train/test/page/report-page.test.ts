@@ -47,7 +47,7 @@ test("tells outcome, gain, groups, curves, pictures, audit, warnings and how to 
     "+12.0",
     "ordinal",
     "Mean reward",
-    "reward 0.50 → 0.62",
+    "score 0.50 → 0.62",
     "whole image",
     "Step 1: KL is high",
     "vlmr1 demo --seed 1",
