@@ -13,7 +13,7 @@ export const addExperiment: AddCommand = (program, terminal) => {
     .action(async (options) => (await work()).runSftVsRl(options, terminal()));
   shared(command.command("reward-hacking"), { steps: 150, samples: 200 })
     .description("what does a model learn to do with a detection reward?")
-    .option("--warm-steps <n>", "steps of imitation that teach the form of an answer", numberOption, 300)
+    .option("--warm-steps <n>", "steps of imitation that teach the form of an answer", numberOption, 400)
     .option("--max-new-tokens <n>", "longest answer", numberOption, 128)
     .action(async (options) => (await work()).runRewardHacking(options, terminal()));
 };

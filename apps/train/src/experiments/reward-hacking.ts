@@ -45,6 +45,12 @@ export interface HackingOutcome {
   readonly lengths: readonly number[];
 }
 
+/** Scenes of a step of imitation. */
+const imitationBatch = 32;
+
+/** Below the demo's: answers are four times as long, and at its rate every reward ended in silence. */
+const learningRate = 1e-4;
+
 /** What is measured of held-out answers. */
 export const measured = ["AP", "AP50", "boxes for each true one", "tokens"] as const;
 
@@ -89,17 +95,17 @@ function detectionScenes(seed: number, stream: "warm" | "train" | "heldOut", len
 }
 
 async function imitateDetection(policy: Policy, seed: number, options: RewardHackingOptions): Promise<void> {
-  const { warmSteps, promptsPerStep, maxNewTokens, signal } = options;
+  const { warmSteps, maxNewTokens, signal } = options;
   if (warmSteps === 0) return;
   const config = warmConfig(seed, warmSteps);
   const warmup = Math.min(20, Math.floor(warmSteps / 10));
   const reports = finetune({
     policy,
-    dataset: detectionScenes(seed, "warm", warmSteps * promptsPerStep),
+    dataset: detectionScenes(seed, "warm", warmSteps * imitationBatch),
     optimizer: nanoOptimizer(0.98),
     config: {
       ...config,
-      batchSize: promptsPerStep,
+      batchSize: imitationBatch,
       schedule: { ...config.schedule, warmup },
       maxAnswerTokens: maxNewTokens,
     },
@@ -126,6 +132,7 @@ async function reinforce(
     optimizer: nanoOptimizer(0.99),
     config: {
       ...grpoConfig(seed, steps),
+      learningRate,
       schedule: { shape: "polynomial", warmup: Math.min(5, Math.floor(steps / 10)), power: 1, end: 0.1 },
       promptsPerStep,
       groupSize,
