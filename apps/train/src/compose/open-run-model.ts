@@ -6,7 +6,7 @@ import type { Model } from "@vlmr1/model";
 import type { RunConfig } from "../config/run-config.ts";
 import { withModel } from "../model/open-model.ts";
 
-/** The warm start of `nano` that ships with the app. */
+/** The warm start of `nano` that ships with the app: made by `vlmr1 demo --from-scratch`. */
 export const shippedNano = fileURLToPath(new URL("../../assets/nano", import.meta.url));
 
 /** What names the model of a run. */

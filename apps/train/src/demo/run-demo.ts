@@ -1,11 +1,11 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
 import { thousand } from "@vlmr1/core";
 import { openEngine, type Engine } from "@vlmr1/engine";
 import { grpoLoss, train } from "@vlmr1/grpo";
 import { createPolicy, loadModel, type Model } from "@vlmr1/model";
 import { audit } from "@vlmr1/rewards";
+import { shippedNano } from "../compose/open-run-model.ts";
 import { grpoConfig, maxNewTokens, nanoMetrics, nanoOptimizer, nanoScore } from "../nano/nano-recipe.ts";
 import { warmStart } from "../nano/warm-start.ts";
 import { reportPage } from "../page/report-page.ts";
@@ -40,9 +40,6 @@ export interface DemoOutcome extends TrainingOutcome {
   readonly report: string;
   readonly model: string;
 }
-
-/** The warm start that ships with the app: made by `vlmr1 demo --from-scratch`. */
-const shipped = fileURLToPath(new URL("../../assets/nano", import.meta.url));
 
 /** Draws scenes, loads a `nano` that has begun to point, and lets it learn from rules alone. */
 export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
@@ -104,7 +101,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
 
 async function startingModel(engine: Engine, options: DemoOptions): Promise<Model> {
   const { fromScratch, say, seed, directory } = options;
-  if (!fromScratch && existsSync(shipped)) return loadModel(shipped, { engine });
+  if (!fromScratch && existsSync(shippedNano)) return loadModel(shippedNano, { engine });
   say("Making the warm start: the tower learns to see, then the decoder learns to answer (some minutes)");
   const begun = performance.now();
   const { warmSteps } = options;

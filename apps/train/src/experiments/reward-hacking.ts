@@ -11,7 +11,7 @@ import {
   readDetections,
   weightedSum,
 } from "@vlmr1/rewards";
-import { grpoConfig, nanoOptimizer, nanoStreams, warmConfig } from "../nano/nano-recipe.ts";
+import { grpoConfig, nanoOptimizer, nanoStreams, warmBatch, warmConfig } from "../nano/nano-recipe.ts";
 import { markdownTable, percentText, seedMean, type SeedMean } from "./intervals.ts";
 import { withStart, type StartingPoint } from "./starting-policy.ts";
 
@@ -44,9 +44,6 @@ export interface HackingOutcome {
   /** Mean tokens of an answer at each step, over the seeds. */
   readonly lengths: readonly number[];
 }
-
-/** Scenes of a step of imitation. */
-const imitationBatch = 32;
 
 /** Below the demo's: answers are four times as long, and at its rate every reward ended in silence. */
 const learningRate = 1e-4;
@@ -97,18 +94,11 @@ function detectionScenes(seed: number, stream: "warm" | "train" | "heldOut", len
 async function imitateDetection(policy: Policy, seed: number, options: RewardHackingOptions): Promise<void> {
   const { warmSteps, maxNewTokens, signal } = options;
   if (warmSteps === 0) return;
-  const config = warmConfig(seed, warmSteps);
-  const warmup = Math.min(20, Math.floor(warmSteps / 10));
   const reports = finetune({
     policy,
-    dataset: detectionScenes(seed, "warm", warmSteps * imitationBatch),
+    dataset: detectionScenes(seed, "warm", warmSteps * warmBatch),
     optimizer: nanoOptimizer(0.98),
-    config: {
-      ...config,
-      batchSize: imitationBatch,
-      schedule: { ...config.schedule, warmup },
-      maxAnswerTokens: maxNewTokens,
-    },
+    config: { ...warmConfig(seed, warmSteps), maxAnswerTokens: maxNewTokens },
     ...(signal && { signal }),
   });
   for await (const report of reports) if (report.ending === "aborted") break;
@@ -133,7 +123,6 @@ async function reinforce(
     config: {
       ...grpoConfig(seed, steps),
       learningRate,
-      schedule: { shape: "polynomial", warmup: Math.min(5, Math.floor(steps / 10)), power: 1, end: 0.1 },
       promptsPerStep,
       groupSize,
       maxNewTokens,

@@ -1,8 +1,7 @@
-import type { Dataset } from "@vlmr1/core";
+import { createRng, type Dataset } from "@vlmr1/core";
 import type { Engine } from "@vlmr1/engine";
 import { evaluate } from "@vlmr1/eval";
 import { finetune, train, type Policy } from "@vlmr1/grpo";
-import { createRng } from "@vlmr1/core";
 import {
   grpoConfig,
   maxNewTokens,
@@ -76,22 +75,21 @@ async function learn(arm: Arm, policy: Policy, seed: number, options: SftVsRlOpt
   if (arm === "start") return;
   // The same stream of scenes, and the same order of prompts, for every arm.
   const dataset = nanoScenes(nanoStreams(seed).train, Math.max(promptsPerStep, steps * promptsPerStep));
-  const warmup = Math.min(5, Math.floor(steps / 10));
-  const schedule = { shape: "polynomial", warmup, power: 1, end: 0.1 } as const;
+  const recipe = grpoConfig(seed, steps);
   const shared = { policy, dataset, optimizer: nanoOptimizer(0.99), ...(signal && { signal }) };
   const reports =
     arm === "GRPO"
       ? train({
           ...shared,
           score: nanoScore,
-          config: { ...grpoConfig(seed, steps), schedule, promptsPerStep, groupSize, measureKlEvery: 0 },
+          config: { ...recipe, promptsPerStep, groupSize, measureKlEvery: 0 },
         })
       : finetune({
           ...shared,
           config: {
             steps,
             seed,
-            schedule,
+            schedule: recipe.schedule,
             batchSize: promptsPerStep,
             bucketBatches: 1,
             learningRate: Number(arm.slice(4)),

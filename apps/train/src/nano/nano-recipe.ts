@@ -40,12 +40,15 @@ export const nanoMetrics: Readonly<Record<string, RewardFunction<NanoTarget>>> =
   "mean IoU": iouReward({ frame: thousand }),
 };
 
+/** Scenes of a step of imitation. */
+export const warmBatch = 32;
+
 /** Stage 1: imitate loosely drawn answers, with the tower frozen. */
 export function warmConfig(seed: number, steps: number): z.input<typeof SftConfig> {
   return {
     steps,
     seed,
-    batchSize: 32,
+    batchSize: warmBatch,
     learningRate: 2e-3,
     schedule: {
       shape: "plateau",

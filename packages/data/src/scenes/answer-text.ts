@@ -49,8 +49,7 @@ function steps(expression: Expression, scene: Scene): SceneObject[] {
   return [...earlier, referent(expression, scene) as SceneObject];
 }
 
-/** "[x1, y1, x2, y2]" in the given frame; unit coordinates with three decimals, all others as integers. */
-/** A box as answers write it: `[x1, y1, x2, y2]` in `frame`, whole numbers except in the unit frame. */
+/** A box as answers write it, "[x1, y1, x2, y2]" in the given frame: unit coordinates with three decimals, all others as integers. */
 export function boxText(box: Box, scene: ImageSize, frame: Frame): string {
   const converted = convertBox(box, pixels(scene), frame);
   const numbers = converted.map((value) => (frame.kind === "unit" ? value.toFixed(3) : roundHalfEven(value)));
