@@ -11,10 +11,14 @@ import { lastAnswer, solutionAnswer } from "./tags.ts";
  * cm`, `1,234` and `50%` are no numbers. Fixed twin: `numericReward`.
  */
 export function numericReward(content: string, solution: string): number | null {
-  const given = pythonFloat(cleanText(content));
-  const truth = pythonFloat(cleanText(solution));
-  if (given === undefined || truth === undefined) return null;
-  return given === truth ? 1 : 0;
+  return sameNumber(cleanText(content), cleanText(solution));
+}
+
+function sameNumber(given: string, truth: string): number | null {
+  const left = pythonFloat(given);
+  const right = pythonFloat(truth);
+  if (left === undefined || right === undefined) return null;
+  return left === right ? 1 : 0;
 }
 
 /** `all_match_reward`: 1 when both are the same after {@link cleanText}. Fixed twin: `allMatchReward`. */
@@ -47,10 +51,12 @@ export function defaultAccuracyReward(content: string, solution: string): number
   const truth = solutionAnswer(solution);
   const given = lastAnswer(content) ?? pythonStrip(content);
   if (isFormula(truth) && mathEqual(given, truth)) return 1;
-  if (/\p{Nd}/u.test(truth)) return numericReward(given, truth) ?? similarity(given, truth);
-  const choice = extractChoice(truth);
+  const choice = hasDigits(truth) ? null : extractChoice(truth);
   if (choice !== null) return extractChoice(given) === choice ? 1 : 0;
-  return similarity(given, truth);
+  const clean = cleanText(given);
+  const cleanTruth = cleanText(truth);
+  const number = hasDigits(truth) ? sameNumber(clean, cleanTruth) : null;
+  return number ?? levenshteinRatio(clean, cleanTruth);
 }
 
 /** math-verify finds no mathematics in plain words, not even in equal ones. */
@@ -58,6 +64,6 @@ function isFormula(text: string): boolean {
   return /[\d\\$]/.test(text);
 }
 
-function similarity(given: string, truth: string): number {
-  return levenshteinRatio(cleanText(given), cleanText(truth));
+function hasDigits(text: string): boolean {
+  return /\p{Nd}/u.test(text);
 }

@@ -9,50 +9,67 @@ import { firstAnswer, solutionAnswer } from "./tags.ts";
  * the letter's first occurrence anywhere, even inside a word. Fixed twin: `readChoice`.
  */
 export function extractChoice(text: string): string | null {
-  const characters = Array.from(collapsed(text.toUpperCase()));
-  const counts = new Map<string, number>();
-  characters.forEach((character, i) => {
-    if (!isCapital(character) || isCapital(characters[i - 1])) return;
-    const next = characters[i + 1];
-    const atEnd = next === undefined || (next === "\n" && i + 2 === characters.length);
-    if (atEnd || ".,?!:;".includes(next)) counts.set(character, (counts.get(character) ?? 0) + 1);
-  });
+  const units = collapsed(text.toUpperCase());
+  const counts = new Map<number, number>();
+  for (let i = 0; i < units.length; i++) {
+    const unit = units[i] as number;
+    if (!isCapital(unit) || isCapital(units[i - 1])) continue;
+    if (i + 1 === units.length || isEnding(units[i + 1] as number))
+      counts.set(unit, (counts.get(unit) ?? 0) + 1);
+  }
   const letters = [...counts.keys()];
   if (letters.length === 0) return null;
-  if (letters.length === 1) return letters[0] as string;
+  const points = codePoints(units);
   // Every occurrence adds the score of the first one again.
-  const scores = letters.map((letter) => (counts.get(letter) as number) * scoreOf(letter, characters));
-  return letters[scores.indexOf(Math.max(...scores))] as string;
+  const scores = letters.map((letter) => (counts.get(letter) as number) * scoreOf(letter, units, points));
+  return String.fromCharCode(letters[scores.indexOf(Math.max(...scores))] as number);
 }
 
 const keywords =
   "答案 选择 正确 是 对 ANSWER CORRECT CHOOSE SELECT RIGHT 认为 应该 觉得 THINK BELIEVE SHOULD".split(" ");
 
-function scoreOf(letter: string, characters: readonly string[]): number {
-  const at = characters.indexOf(letter);
-  const context = characters.slice(Math.max(0, at - 20), at + 20).join("");
+function scoreOf(letter: number, units: Uint16Array, points: number): number {
+  const at = units.indexOf(letter);
+  // Python counts code points; 40 units hold 20 of them.
+  const before = Array.from(String.fromCharCode(...units.subarray(Math.max(0, at - 40), at))).slice(-20);
+  const after = Array.from(String.fromCharCode(...units.subarray(at, at + 40))).slice(0, 20);
+  const context = [...before, ...after].join("");
   let score = keywords.filter((keyword) => context.includes(keyword)).length;
-  if (at > characters.length * 0.7) score += 2;
-  const next = characters[at + 1];
-  if (next !== undefined && "。.!！,，".includes(next)) score += 1;
+  if (codePoints(units.subarray(0, at)) > points * 0.7) score += 2;
+  if (at + 1 < units.length && "。.!！,，".includes(String.fromCharCode(units[at + 1] as number))) score += 1;
   return score;
 }
 
-/** `re.sub(r"\s+", " ", text)`. */
-function collapsed(text: string): string {
-  let result = "";
-  let from = 0;
-  for (let i = 0; i < text.length; i++) {
-    if (!isPythonSpace(text.charCodeAt(i))) continue;
-    result += `${text.slice(from, i)} `;
-    while (i + 1 < text.length && isPythonSpace(text.charCodeAt(i + 1))) i++;
-    from = i + 1;
+function codePoints(units: Uint16Array): number {
+  let count = units.length;
+  for (let i = 1; i < units.length; i++) {
+    if (((units[i] as number) & 0xfc00) === 0xdc00 && ((units[i - 1] as number) & 0xfc00) === 0xd800) count--;
   }
-  return result + text.slice(from);
+  return count;
 }
 
-function isCapital(character: string | undefined): boolean {
-  return character !== undefined && character >= "A" && character <= "Z" && character.length === 1;
+/** `re.sub(r"\s+", " ", text)`, as UTF-16 units: the quickest form to look through. */
+function collapsed(text: string): Uint16Array {
+  const units = new Uint16Array(text.length);
+  let count = 0;
+  let inSpace = false;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    const isSpace = isPythonSpace(unit);
+    if (!isSpace) units[count++] = unit;
+    else if (!inSpace) units[count++] = 32;
+    inSpace = isSpace;
+  }
+  return units.subarray(0, count);
+}
+
+function isCapital(unit: number | undefined): boolean {
+  return unit !== undefined && unit >= 65 && unit <= 90;
+}
+
+/** `. , ? ! : ;` */
+function isEnding(unit: number): boolean {
+  return unit === 46 || unit === 44 || unit === 63 || unit === 33 || unit === 58 || unit === 59;
 }
 
 /**

@@ -105,6 +105,7 @@ export function toNumbers(value: PythonValue | undefined): number[] | undefined 
 /** A number as Python's arithmetic sees it: True is 1. */
 export function toNumber(value: PythonValue | undefined): number | undefined {
   if (typeof value === "boolean") return value ? 1 : 0;
+  if (typeof value === "number") return value;
   if (typeof value !== "object" || value === null) return undefined;
   if ("int" in value) return Number(value.int);
   return "float" in value ? value.float : undefined;

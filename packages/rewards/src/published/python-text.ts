@@ -25,19 +25,6 @@ export function pythonStrip(text: string): string {
   return text.slice(start, end);
 }
 
-/** `str.split()`. */
-export function pythonSplit(text: string): string[] {
-  const words: string[] = [];
-  let start = -1;
-  for (let i = 0; i <= text.length; i++) {
-    if (i === text.length || isPythonSpace(text.charCodeAt(i))) {
-      if (start >= 0) words.push(text.slice(start, i));
-      start = -1;
-    } else if (start < 0) start = i;
-  }
-  return words;
-}
-
 /** `float(text)`, or undefined where Python raises ValueError. */
 export function pythonFloat(text: string): number | undefined {
   const stripped = asciiDigits(pythonStrip(text));

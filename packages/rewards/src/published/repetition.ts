@@ -1,8 +1,9 @@
 import { VlmR1Error } from "@vlmr1/core";
 import { parseLenient } from "../read/lenient-json.ts";
-import { distinctNgrams } from "../shape/repetition.ts";
+import { longestAnswer } from "../read/longest.ts";
+import { distinctNgrams, wordNumbers } from "../shape/ngrams.ts";
 import { pythonJson, type PythonValue } from "./python-json.ts";
-import { pythonSplit, pythonStrip, spaceEnd } from "./python-text.ts";
+import { isPythonSpace, pythonStrip, spaceEnd } from "./python-text.ts";
 import { findFirst } from "./tags.ts";
 
 /**
@@ -11,28 +12,48 @@ import { findFirst } from "./tags.ts";
  *
  * Bugs kept: any fenced block is taken for boxes; a list without boxes earns 0 however repetitive the text
  * is. Where items are neither objects nor lists Python crashes with TypeError. Broken JSON is repaired by
- * this package's own parser instead of json_repair. Fixed twins: `boxRepetitionReward` and
+ * this package's own parser instead of json_repair, and read up to {@link longestAnswer}. Fixed twins: `boxRepetitionReward` and
  * `repetitionReward`.
  *
  * @throws VlmR1Error `unsupported` where the published code crashes.
  */
 export function repetitionReward(content: string): number {
-  const items = listIn(content);
-  if (items && items.length > 0) {
-    const boxes = items.map(boxKey).filter((key) => key !== undefined);
-    return boxes.length === 0 ? 0 : penalty(new Set(boxes).size, boxes.length);
-  }
+  const boxes = boxesIn(content);
+  if (boxes) return boxes.total === 0 ? 0 : penalty(boxes.distinct.size, boxes.total);
   const ngram = 6;
-  if (pythonSplit(content).length < ngram) return 0;
-  const words = pythonSplit(content.toLowerCase());
+  const words = wordNumbers(content.toLowerCase(), isPythonSpace);
+  if (words.length < ngram) return 0;
   return penalty(distinctNgrams(words, ngram), words.length - ngram + 1);
 }
 
-function listIn(content: string): readonly PythonValue[] | undefined {
+interface WrittenBoxes {
+  readonly distinct: ReadonlySet<string>;
+  readonly total: number;
+}
+
+/** The boxes of the JSON list in a text, or undefined when it holds no list or an empty one. */
+function boxesIn(content: string): WrittenBoxes | undefined {
   const json = jsonIn(content);
   if (json === undefined || json === "") return undefined;
-  const value = pythonJson(json) ?? repaired(json);
-  return Array.isArray(value) ? (value as readonly PythonValue[]) : undefined;
+  const value = pythonJson(json);
+  if (value === undefined) return countBoxes(parseLenient(json.slice(0, longestAnswer))[0], repairedBoxKey);
+  return countBoxes(value, boxKey as (item: unknown) => string | undefined);
+}
+
+function countBoxes(
+  list: unknown,
+  keyOfItem: (item: unknown) => string | undefined,
+): WrittenBoxes | undefined {
+  if (!Array.isArray(list) || list.length === 0) return undefined;
+  const distinct = new Set<string>();
+  let total = 0;
+  for (const item of list) {
+    const key = keyOfItem(item);
+    if (key === undefined) continue;
+    distinct.add(key);
+    total++;
+  }
+  return { distinct, total };
 }
 
 function jsonIn(content: string): string | undefined {
@@ -43,13 +64,14 @@ function jsonIn(content: string): string | undefined {
   return stripped === "" ? bareList(content) : stripped;
 }
 
+const [openBracket, openBrace] = [91, 123];
+
 /**
  * `\[\s*{.*?"bbox_2d".*?"label".*?}\s*\]` with DOTALL: each part is searched for once, after the part
  * before it.
  */
 function bareList(content: string): string | undefined {
-  let start = content.indexOf("[");
-  while (start >= 0 && content[spaceEnd(content, start + 1)] !== "{") start = content.indexOf("[", start + 1);
+  const start = listStart(content);
   if (start < 0) return undefined;
   const box = content.indexOf('"bbox_2d"', spaceEnd(content, start + 1) + 1);
   const label = box < 0 ? -1 : content.indexOf('"label"', box + 9);
@@ -62,16 +84,14 @@ function bareList(content: string): string | undefined {
   return undefined;
 }
 
-function repaired(json: string): PythonValue | undefined {
-  const [first] = parseLenient(json);
-  return Array.isArray(first) ? first.map(fromPlain) : undefined;
-}
-
 function fromPlain(value: unknown): PythonValue {
-  if (typeof value === "number") return Number.isInteger(value) ? { int: String(value) } : { float: value };
+  if (typeof value === "number") return Number.isInteger(value) ? value : { float: value };
   if (Array.isArray(value)) return value.map(fromPlain);
   if (typeof value === "object" && value !== null) {
-    return new Map(Object.entries(value).map(([key, item]) => [key, fromPlain(item)]));
+    const entries = new Map<string, PythonValue>();
+    for (const key of Object.keys(value))
+      entries.set(key, fromPlain((value as Record<string, unknown>)[key]));
+    return entries;
   }
   return typeof value === "string" || typeof value === "boolean" ? value : null;
 }
@@ -80,9 +100,7 @@ function fromPlain(value: unknown): PythonValue {
 function boxKey(item: PythonValue): string | undefined {
   if (item instanceof Map) {
     const map = item as ReadonlyMap<string, PythonValue>;
-    const label = map.get("label");
-    if (!map.has("bbox_2d") || label === undefined) return undefined;
-    return `${repr(map.get("bbox_2d") ?? null)}_${typeof label === "string" ? label : repr(label)}`;
+    return keyOf(map.get("bbox_2d"), map.get("label"));
   }
   const inText = typeof item === "string" && item.includes("bbox_2d") && item.includes("label");
   const inList = Array.isArray(item) && item.includes("bbox_2d") && item.includes("label");
@@ -91,6 +109,32 @@ function boxKey(item: PythonValue): string | undefined {
     "unsupported",
     "The published repetition_reward crashes here (TypeError): an item is no object.",
   );
+}
+
+/** Where the first `\[\s*{` stands, or -1. */
+function listStart(content: string): number {
+  for (let i = content.indexOf("["); i >= 0 && i < content.length; i++) {
+    if (content.charCodeAt(i) !== openBracket) continue;
+    const next = content.charCodeAt(i + 1);
+    if (next === openBracket) continue; // the commonest other case, without a look for white space
+    if (next === openBrace || content.charCodeAt(spaceEnd(content, i + 1)) === openBrace) return i;
+  }
+  return -1;
+}
+
+/** {@link boxKey} of an item of our own parser, without making a PythonValue of the whole item first. */
+function repairedBoxKey(item: unknown): string | undefined {
+  if (typeof item !== "object" || item === null || Array.isArray(item)) return boxKey(fromPlain(item));
+  return keyOf(fieldOf(item, "bbox_2d"), fieldOf(item, "label"));
+}
+
+function fieldOf(item: object, key: string): PythonValue | undefined {
+  return Object.hasOwn(item, key) ? fromPlain((item as Record<string, unknown>)[key]) : undefined;
+}
+
+function keyOf(box: PythonValue | undefined, label: PythonValue | undefined): string | undefined {
+  if (box === undefined || label === undefined) return undefined;
+  return `${repr(box)}_${typeof label === "string" ? label : repr(label)}`;
 }
 
 /** Tells values apart as Python's repr does, without being it. */
@@ -102,6 +146,7 @@ function repr(value: PythonValue): string {
     const entries = [...(value as ReadonlyMap<string, PythonValue>)];
     return `{${entries.map(([key, item]) => `${JSON.stringify(key)}: ${repr(item)}`).join(", ")}}`;
   }
+  if (typeof value === "number") return String(value);
   return "int" in value ? (value as { int: string }).int : `f${(value as { float: number }).float}`;
 }
 

@@ -6,6 +6,8 @@ import { isSpace, isWord, numberAt, numberEnd } from "./number.ts";
  */
 const deepest = 64;
 
+const [lineFeed, backslash] = [10, 92];
+
 /**
  * Every outermost object and array of a text, however broken, in one pass without backtracking.
  *
@@ -130,8 +132,10 @@ function readString(cursor: Cursor, quote: string): string {
   let i = start;
   let from = start;
   let value = "";
-  while (i < text.length && text[i] !== "\n" && !closes(text, i, quote)) {
-    if (text[i] === "\\" && i + 1 < text.length) {
+  while (i < text.length) {
+    const unit = text.charCodeAt(i);
+    if (unit === lineFeed || closes(text, i, quote)) break;
+    if (unit === backslash && i + 1 < text.length) {
       value += text.slice(from, i) + unescape(text[i + 1] as string);
       i += 2;
       from = i;

@@ -34,9 +34,11 @@ function longestCommonSubsequence(a: Uint32Array, b: Uint32Array): number {
 function matchedColumns(short: Uint32Array, long: Uint32Array): number {
   const words = Math.ceil(short.length / 32);
   const masks = columnMasks(short, words);
+  const asciiMasks = Array.from({ length: 128 }, (_, point) => masks.get(point));
   const rows = new Uint32Array(words).fill(0xffffffff);
-  for (const point of long) {
-    const mask = masks.get(point);
+  for (let i = 0; i < long.length; i++) {
+    const point = long[i] as number;
+    const mask = point < 128 ? asciiMasks[point] : masks.get(point);
     if (!mask) continue;
     let carry = 0;
     for (let w = 0; w < words; w++) {

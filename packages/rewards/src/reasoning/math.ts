@@ -1,5 +1,5 @@
 import type { RewardFunction } from "@vlmr1/core";
-import { readShortAnswer } from "../read/longest.ts";
+import { longestAnswer, readShortAnswer } from "../read/longest.ts";
 import { plainText } from "../read/words.ts";
 import { targetAnswer, type AnswerTarget } from "../target.ts";
 import { sameMath } from "./math/equal.ts";
@@ -34,6 +34,7 @@ export function mathReward({ tolerance = 1e-6, answer }: MathOptions = {}): Rewa
  * mathReward}.
  */
 export function mathEqual(answer: string, truth: string, tolerance = 1e-6): boolean {
+  if (answer.length > longestAnswer) return answer === truth;
   const expected = mathCandidates(truth);
   const wanted = firstFormula(expected);
   const candidates = mathCandidates(answer);

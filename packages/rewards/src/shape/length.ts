@@ -1,5 +1,5 @@
 import { VlmR1Error, type RewardFunction, type RewardInput } from "@vlmr1/core";
-import { wordsOf } from "../read/words.ts";
+import { countWords } from "../read/words.ts";
 
 /** The lengths and values of {@link cosineLengthReward}. */
 export interface CosineLength {
@@ -71,5 +71,5 @@ export function softOverlongReward({
 
 /** How long a completion is: its tokens when the caller knows them, else its words. */
 export function completionLength({ completion, tokenCount }: RewardInput): number {
-  return tokenCount ?? wordsOf(completion).length;
+  return tokenCount ?? countWords(completion);
 }
