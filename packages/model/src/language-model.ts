@@ -10,7 +10,7 @@ import {
 } from "./layers/decoder.ts";
 import { embed, placeFeatures, spreadFeatures, type FeatureSlots } from "./layers/embedding.ts";
 import { rmsNorm } from "./layers/norm.ts";
-import { child, type Scope } from "./layers/scope.ts";
+import { child, parameter, type Scope } from "./layers/scope.ts";
 
 /** One decoder layer, or something that computes the same (gradient checkpointing). */
 export type LayerFunction = (
@@ -86,7 +86,10 @@ export function finalNorm(root: Scope, config: DecoderConfig, hidden: tf.Tensor)
   return rmsNorm(child(child(root, config.prefix), "norm"), hidden, config.rmsNormEps);
 }
 
-/** The module whose weight turns hidden states into logits: the embedding when the head is tied. */
+/** The module that turns hidden states into logits: its weight is the embedding's when the head is tied, an adapter is its own. */
 export function headScope(root: Scope, config: DecoderConfig): Scope {
-  return config.tiedHead ? child(child(root, config.prefix), "embed_tokens") : child(root, "lm_head");
+  const head = child(root, "lm_head");
+  if (!config.tiedHead) return head;
+  const embedding = parameter(child(child(root, config.prefix), "embed_tokens"), "weight");
+  return { ...head, tensors: { ...root.tensors, "lm_head.weight": embedding } };
 }

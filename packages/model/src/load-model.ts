@@ -4,11 +4,12 @@ import { assembleModel } from "./assemble-model.ts";
 import { knownFamilies } from "./families/known-families.ts";
 import type { Architecture, Family, TensorSpec } from "./family.ts";
 import { createAdapter, type Adapter } from "./lora/adapter.ts";
-import { openAdapter } from "./lora/peft-files.ts";
+import { openAdapter, type AdapterReader } from "./lora/peft-files.ts";
+import { readFloats } from "./host-tree.ts";
 import type { Model } from "./model.ts";
 import { openModelFolder, type ModelFolder } from "./model-folder.ts";
 import { interpretFiles, readModelFiles } from "./model-files.ts";
-import { createParameterStore, type ParameterStore } from "./parameters.ts";
+import { createParameterStore, sizeOf, type ParameterStore } from "./parameters.ts";
 import type { WeightDtype } from "./safetensors/dtype.ts";
 import { openCheckpoint } from "./safetensors/checkpoint.ts";
 import { roundWeights } from "./safetensors/float-codec.ts";
@@ -62,7 +63,7 @@ export async function loadModel(path: string, options: LoadOptions): Promise<Mod
   const adapter =
     options.adapter === undefined
       ? undefined
-      : await loadAdapter(options.adapter, engine, architecture, family);
+      : await loadAdapter(options.adapter, { engine, architecture, parameters, family, dtype });
   return assembleModel({
     engine,
     architecture,
@@ -75,18 +76,51 @@ export async function loadModel(path: string, options: LoadOptions): Promise<Mod
   });
 }
 
-async function loadAdapter(
-  path: string,
-  engine: Engine,
-  { tensors }: Architecture,
-  family: Family,
-): Promise<Adapter> {
-  const reader = await openAdapter(path, tensors, family.renames);
+interface AdaptedBase {
+  readonly engine: Engine;
+  readonly architecture: Architecture;
+  readonly parameters: ParameterStore;
+  readonly family: Family;
+  readonly dtype: WeightDtype | undefined;
+}
+
+async function loadAdapter(path: string, base: AdaptedBase): Promise<Adapter> {
+  const { engine, architecture, family } = base;
+  const reader = await openAdapter(path, architecture.tensors, family.renames);
   try {
-    return await createAdapter(engine, tensors, reader.config, (spec, target) => reader.read(spec, target));
+    for (const copy of reader.copies) await checkCopy(path, reader, copy, base);
+    return await createAdapter(engine, architecture.tensors, reader.config, (spec, target) =>
+      reader.read(spec, target),
+    );
   } finally {
     await reader.close();
   }
+}
+
+/** PEFT saves the base weight of an adapted head, too: nothing to do while it is the model's own. */
+async function checkCopy(
+  path: string,
+  reader: AdapterReader,
+  copy: TensorSpec,
+  { architecture: { decoder, tensors }, parameters, dtype = "F32" }: AdaptedBase,
+): Promise<void> {
+  const tied = decoder.tiedHead && copy.name === "lm_head.weight";
+  const name = tied ? `${decoder.prefix}.embed_tokens.weight` : copy.name;
+  if (tensors.some((spec) => spec.name === name && sameSize(spec, copy))) {
+    const copied = new Float32Array(sizeOf(copy));
+    await reader.read(copy, copied);
+    roundWeights(copied, dtype);
+    const own = await readFloats(parameters.get(name));
+    if (copied.every((value, i) => value === own[i])) return;
+  }
+  throw new VlmR1Error(
+    "unsupported",
+    `The adapter "${path}" brings another "${copy.name}" than the model has. Load it with PEFT, merge it, and load the merged model.`,
+  );
+}
+
+function sameSize(a: TensorSpec, b: TensorSpec): boolean {
+  return a.shape.length === b.shape.length && a.shape.every((extent, axis) => extent === b.shape[axis]);
 }
 
 async function loadWeights(

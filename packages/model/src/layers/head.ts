@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import { linear } from "./linear.ts";
 import { parameter, type Scope } from "./scope.ts";
 
 type Saver = (tensors: tf.Tensor[]) => void;
@@ -23,7 +24,21 @@ export interface HeadOptions {
 
 /** Logits of hidden states `[n, D]` under the head `[V, D]`: `[n, V]`. */
 export function logits(head: Scope, hidden: tf.Tensor): tf.Tensor2D {
-  return tf.matMul(hidden, parameter(head, "weight"), false, true) as tf.Tensor2D;
+  return linear(head, hidden) as tf.Tensor2D;
+}
+
+/** Whether an adapter takes part in the head. */
+function isAdapted(head: Scope): boolean {
+  return head.adapters?.has(head.name) === true;
+}
+
+/** The head `[V, D]` with its adapter's update: for many rows the sum of the matrices costs less than that of the logits. */
+function headWeight(head: Scope): tf.Tensor {
+  const weight = parameter(head, "weight");
+  const scaling = head.adapters?.get(head.name);
+  if (scaling === undefined) return weight;
+  const b = tf.mul(parameter(head, "lora_B.weight"), scaling); // [V, r]
+  return tf.add(weight, tf.matMul(b, parameter(head, "lora_A.weight")));
 }
 
 function chunkBounds(rows: number, size: number): [begin: number, length: number][] {
@@ -36,7 +51,7 @@ function chunkBounds(rows: number, size: number): [begin: number, length: number
  *
  * The gradient is by hand. For one row, d logp / dh = W[target] - softmax(h W^T) W, which does not depend on what
  * comes after: it is computed in the forward pass while the chunk's logits exist, and only `[n, D]` is kept for the backward pass.
- * A trained head keeps its probabilities instead.
+ * A trained head, or one with an adapter, keeps its probabilities instead. Dropout does not reach the head's adapter.
  */
 export function targetScores(
   head: Scope,
@@ -44,12 +59,13 @@ export function targetScores(
   targets: tf.Tensor1D,
   options: HeadOptions,
 ): TargetScores {
-  const weight = parameter(head, "weight");
+  const weight = headWeight(head);
+  const trainable = options.trainable || isAdapted(head);
   const [n, D] = hidden.shape as [number, number];
   const parts = chunkBounds(n, options.chunkRows).map(([begin, length]) => {
     const rows = n === length ? hidden : tf.slice(hidden, [begin, 0], [length, D]);
     const ids = n === length ? targets : tf.slice(targets, [begin], [length]);
-    const score = options.trainable ? trainedHeadLogProbs : frozenHeadLogProbs;
+    const score = trainable ? trainedHeadLogProbs : frozenHeadLogProbs;
     const logProbs = score(ids, options.temperature)(rows, weight);
     return {
       logProbs,

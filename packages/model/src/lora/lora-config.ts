@@ -44,23 +44,31 @@ export interface AdaptedModule {
   readonly scaling: number;
 }
 
+const HEAD = "lm_head";
+
 /** Parameters that are tables, not linear layers. */
 const TABLES = ["embed_tokens", "pos_embed", "position_embedding"];
 
-/** The linear layers among the parameters of a model. */
-export function linearModules(
-  specs: readonly TensorSpec[],
-): { name: string; inputs: number; outputs: number }[] {
-  return specs.flatMap(({ name, shape }) => {
+type LinearModule = Pick<AdaptedModule, "name" | "inputs" | "outputs">;
+
+/** The linear layers among the parameters of a model. The output head is one of them, tied to the embedding or not. */
+export function linearModules(specs: readonly TensorSpec[]): LinearModule[] {
+  const modules = specs.flatMap(({ name, shape }): LinearModule[] => {
     const module = name.slice(0, -".weight".length);
     const isTable = TABLES.some((table) => module === table || module.endsWith(`.${table}`));
     if (!name.endsWith(".weight") || shape.length !== 2 || isTable) return [];
     return [{ name: module, outputs: shape[0] as number, inputs: shape[1] as number }];
   });
+  const tied = modules.some(({ name }) => name === HEAD)
+    ? undefined
+    : specs.find(({ name }) => name.endsWith("embed_tokens.weight"));
+  if (!tied) return modules;
+  const [outputs, inputs] = tied.shape as [number, number];
+  return [...modules, { name: HEAD, outputs, inputs }];
 }
 
 function targetTest(targets: LoraConfig["targets"], names: readonly string[]): (name: string) => boolean {
-  if (targets === "all-linear") return (name) => name !== "lm_head";
+  if (targets === "all-linear") return (name) => name !== HEAD;
   if (typeof targets === "string") {
     const chosen = namesMatching(targets, names);
     return (name) => chosen.has(name);

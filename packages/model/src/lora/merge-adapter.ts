@@ -1,3 +1,4 @@
+import { VlmR1Error } from "@vlmr1/core";
 import type { DeviceTensor } from "@vlmr1/engine";
 import { readFloats } from "../host-tree.ts";
 import type { Model } from "../model.ts";
@@ -7,10 +8,18 @@ import type { AdaptedModule } from "./lora-config.ts";
 /**
  * Adds the adapter of a model to its weights, `W + scaling B A`, and takes it off: the same answers at the price of the base model.
  * Returns the adapter, for `unmergeAdapter`. Undefined when the model has none.
+ *
+ * @throws VlmR1Error `unsupported` for an adapter on a head that is tied to the embedding.
  */
 export async function mergeAdapter(model: Model): Promise<Adapter | undefined> {
   const { adapter } = model;
   if (!adapter) return undefined;
+  if (model.architecture.decoder.tiedHead && adapter.modules.some(({ name }) => name === "lm_head")) {
+    throw new VlmR1Error(
+      "unsupported",
+      "The adapter changes the output head, which is tied to the embedding: merged, it would change the embedding too. Keep the adapter apart, or leave lm_head out of its targets.",
+    );
+  }
   await addUpdates(model, adapter, 1);
   await model.useAdapter(undefined);
   return adapter;

@@ -14,7 +14,9 @@ import { parsePeftConfig, peftConfigDocument, type PeftConfig } from "./peft-con
 export interface AdapterReader {
   /** Settings; `targets` select exactly the modules that the file has. */
   readonly config: LoraConfig;
-  /** Reads `….lora_A.weight` or `….lora_B.weight`, under the canonical name of its module, into `target`. */
+  /** Base weights that lie in the file too, as PEFT has it for an adapted output head: `lm_head.weight`. */
+  readonly copies: readonly TensorSpec[];
+  /** Reads `….lora_A.weight`, `….lora_B.weight` or a copy, under the canonical name of its module, into `target`. */
   read(spec: TensorSpec, target: Float32Array): Promise<void>;
   close(): Promise<void>;
 }
@@ -27,6 +29,9 @@ const WRAPPER = "base_model.model.";
 
 /** The end of an adapter tensor's name, with or without the name of the adapter. */
 const SUFFIX = /\.lora_([AB])(?:\.default)?\.weight$/;
+
+/** The end of the name of a base weight that PEFT saved beside the adapter. */
+const BASE = ".base_layer.weight";
 
 /**
  * Opens a PEFT adapter folder (`adapter_config.json`, `adapter_model.safetensors`) for a model with the parameters
@@ -49,12 +54,13 @@ export async function openAdapter(
   const handle = await folder.open(WEIGHTS);
   try {
     const file = await readHeader(handle, WEIGHTS);
-    const places = adapterPlaces(file, renames);
+    const { places, copies } = adapterPlaces(file, renames);
     const resolved = { ...config, targets: resolveTargets(config, specs, places) };
     checkTensors(file, places, adapterTensors(adaptedModules(specs, resolved)));
     const read = (spec: TensorSpec, target: Float32Array): Promise<void> =>
-      readWeights(file, places.get(spec.name)!, target);
-    return { config: resolved, read, close: () => handle.close() };
+      readWeights(file, places.get(spec.name) ?? copies.get(spec.name)!, target);
+    const copied = [...copies].map(([name, stored]) => ({ name, shape: file.tensors.get(stored)!.shape }));
+    return { config: resolved, copies: copied, read, close: () => handle.close() };
   } catch (error) {
     await handle.close();
     throw error;
@@ -74,10 +80,19 @@ export async function saveAdapter(
   await writeFile(join(path, CONFIG), `${JSON.stringify(peftConfigDocument(config, baseModel), null, 2)}\n`);
 }
 
-/** Canonical adapter tensor name to its name in the file. */
-function adapterPlaces(file: SafetensorsFile, renames: readonly Rename[]): Map<string, string> {
+/** Canonical names of adapter tensors, and of copies of base weights, to their names in the file. */
+function adapterPlaces(
+  file: SafetensorsFile,
+  renames: readonly Rename[],
+): Record<"places" | "copies", Map<string, string>> {
   const places = new Map<string, string>();
+  const copies = new Map<string, string>();
   for (const stored of file.tensors.keys()) {
+    if (stored.startsWith(WRAPPER) && stored.endsWith(BASE)) {
+      const module = canonicalName(stored.slice(WRAPPER.length, -BASE.length), renames);
+      copies.set(`${module}.weight`, stored);
+      continue;
+    }
     const match = SUFFIX.exec(stored);
     if (!match || !stored.startsWith(WRAPPER)) {
       throw new VlmR1Error("unsupported", `${WEIGHTS}: "${stored}" is not a LoRA matrix of a linear layer.`);
@@ -85,7 +100,7 @@ function adapterPlaces(file: SafetensorsFile, renames: readonly Rename[]): Map<s
     const module = canonicalName(stored.slice(WRAPPER.length, match.index), renames);
     places.set(`${module}.lora_${match[1]}.weight`, stored);
   }
-  return places;
+  return { places, copies };
 }
 
 /**

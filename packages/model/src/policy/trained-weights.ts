@@ -1,4 +1,4 @@
-import { createRng, VlmR1Error, type Rng } from "@vlmr1/core";
+import { createRng, type Rng } from "@vlmr1/core";
 import { readFloats } from "../host-tree.ts";
 import { createFeatureEncoder, type FeatureEncoder } from "../image-features.ts";
 import type { AdapterScaling } from "../layers/scope.ts";
@@ -134,12 +134,6 @@ async function addAdapter(model: Model, { lora, rng }: TrainedWeightsOptions): P
   const config: LoraConfig = { ...DEFAULT_LORA, targets: `${prefix}\\.layers\\..*`, ...lora };
   const fill = freshAdapterWeights(rng ?? createRng(0));
   const adapter = await createAdapter(engine, architecture.tensors, config, fill);
-  if (adapter.modules.some(({ name }) => name === "lm_head")) {
-    throw new VlmR1Error(
-      "unsupported",
-      "LoRA on the output head is not supported: leave lm_head out of the targets.",
-    );
-  }
   await model.useAdapter(adapter);
   return adapter;
 }

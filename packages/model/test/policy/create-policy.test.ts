@@ -2,6 +2,7 @@ import { createRng, type Sample } from "@vlmr1/core";
 import { openEngine, type Engine } from "@vlmr1/engine";
 import * as tf from "@tensorflow/tfjs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { mergeAdapter } from "../../src/lora/merge-adapter.ts";
 import type { Model } from "../../src/model.ts";
 import { createPolicy, type PolicyOptions } from "../../src/policy/create-policy.ts";
 import type { Optimizer } from "../../src/policy/optimizer.ts";
@@ -185,6 +186,45 @@ describe("createPolicy", () => {
         .flat()
         .forEach((values, i) => expect(distance(values, after.flat()[i] ?? [])).toBeLessThan(1e-6));
     }
+  });
+
+  it("trains an adapter of the output head: its gradient is the slope of the loss, and answers follow it", async () => {
+    const model = await randomNano(engine); // its head is tied to the embedding
+    const policy = await createPolicy(model, {
+      train: "lora",
+      lora: { rank: 3, targets: ["lm_head", "q_proj"] },
+    });
+    expect(model.adapter?.modules.map(({ name }) => name)).toContain("lm_head");
+    const groups = groupsOf(questions(2), 2);
+    await gradientOf(policy, [batchOf(groups)]);
+    await policy.accumulate(batchOf(groups), weightedSum);
+    await policy.apply(descent, { learningRate: 0.5, step: 1 }); // B is no longer zero
+    const at = await policy.snapshot();
+    const { gradient, loss } = await gradientOf(policy, [batchOf(groups)]);
+    const size = Math.sqrt(gradient.reduce((sum, value) => sum + value * value, 0));
+    const moved = async (by: number): Promise<number> => {
+      const parameters = (at["parameters"] as Float32Array).map(
+        (value, i) => value + (by * gradient[i]!) / size,
+      );
+      await policy.restore({ ...at, parameters });
+      return (await gradientOf(policy, [batchOf(groups)])).loss;
+    };
+    const slope = ((await moved(0.01)) - (await moved(-0.01))) / 0.02;
+    expect(slope / size).toBeCloseTo(1, 2);
+    expect(loss).not.toBeCloseTo(await moved(0.01), 4);
+    const [answers] = await policy.complete(questions(1), {
+      count: 2,
+      rng: createRng(4),
+      maxNewTokens: 6,
+      temperature: 1,
+    });
+    const scored = await policy.logProbs([{ sample: questions(1)[0]!, completions: answers ?? [] }], {
+      temperature: 1,
+    });
+    answers?.forEach(({ logProbs }, i) =>
+      expect(distance(scored[0]?.[i] ?? [], logProbs)).toBeLessThan(1e-5),
+    );
+    await expect(mergeAdapter(model)).rejects.toThrow(/tied to the embedding/);
   });
 
   it("moves a reference part of the way, but not towards an adapter", async () => {
