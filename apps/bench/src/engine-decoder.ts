@@ -218,13 +218,14 @@ export function tiedCrossEntropy(hidden: Tensor, embedding: Tensor, targets: Ten
     const [h, save] = given as [Tensor, (tensors: Tensor[]) => void];
     const logits = tf.matMul(h, embedding, false, true); // [N, V]
     const rows = tf.gather(embedding, targets as tf.Tensor1D);
-    const total = tf.logSumExp(logits, -1, true);
-    save([logits, total, rows]);
+    const probabilities = tf.softmax(logits);
+    // The largest probability is exp(top) over the sum of the exponentials.
+    const total = tf.sub(tf.max(logits, -1, true), tf.log(tf.max(probabilities, -1, true)));
+    save([tf.sub(rows, tf.matMul(probabilities, embedding))]); // [N, D]: the table is needed no longer
     const value = tf.sub(tf.sum(tf.mul(h, rows), -1), tf.squeeze(total, [1]));
     const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor => {
-      const [kept, sum, wanted] = saved as [Tensor, Tensor, Tensor];
-      const expected = tf.matMul(tf.exp(tf.sub(kept, sum)), embedding);
-      return tf.mul(tf.reshape(dy, [-1, 1]), tf.sub(wanted, expected));
+      const [slope] = saved as [Tensor];
+      return tf.mul(tf.reshape(dy, [-1, 1]), slope);
     };
     return { value, gradFunc: gradFunc as (dy: Tensor | Tensor[], saved: Tensor[]) => Tensor };
   });

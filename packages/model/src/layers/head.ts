@@ -81,27 +81,39 @@ export function targetScores(
 
 /** Entropy of each row. Its products are the same as those of the log-probabilities, and a graph computes them once. */
 function rowEntropies(rows: tf.Tensor, weight: tf.Tensor, temperature: tf.Tensor): tf.Tensor1D {
-  const table = tf.div(tf.matMul(rows, weight, false, true), temperature); // [n, V]
-  const normalizer = logSumExp(table); // [n, 1]
-  const mean = tf.sum(tf.mul(tf.exp(tf.sub(table, normalizer)), table), -1);
+  const { table, probabilities, normalizer } = distribution(rows, weight, temperature);
+  const mean = tf.sum(tf.mul(probabilities, table), -1);
   return tf.sub(tf.reshape(normalizer, [-1]), mean);
 }
 
-/** Row maximum plus log of the sum of exponentials: `[n, 1]`. */
-function logSumExp(table: tf.Tensor): tf.Tensor {
-  const top = tf.max(table, -1, true);
-  return tf.add(top, tf.log(tf.sum(tf.exp(tf.sub(table, top)), -1, true)));
+/** What a head says about each row: logits `[n, V]`, probabilities `[n, V]`, and what logits exceed log-probabilities by `[n, 1]`. */
+function distribution(rows: tf.Tensor, weight: tf.Tensor, temperature: tf.Tensor) {
+  const table = tf.matMul(tf.div(rows, temperature), weight, false, true); // dividing the rows is cheaper than the table
+  return { table, probabilities: tf.softmax(table), normalizer: logSumExp(table) };
 }
+
+/**
+ * `[n, V]` to `[n, 1]`. The largest probability is exp(top) over the sum: with the probabilities at hand, this spares three passes
+ * over a table that is as wide as the vocabulary.
+ */
+const logSumExp = tf.customGrad((...inputs: unknown[]) => {
+  const [table, save] = inputs as [tf.Tensor, Saver];
+  const probabilities = tf.softmax(table);
+  save([probabilities]);
+  return {
+    value: tf.sub(tf.max(table, -1, true), tf.log(tf.max(probabilities, -1, true))),
+    gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => tf.mul(dy, saved[0] as tf.Tensor),
+  };
+}) as (table: tf.Tensor) => tf.Tensor;
 
 type HeadFunction = (rows: tf.Tensor, weight: tf.Tensor) => tf.Tensor1D;
 
 function frozenHeadLogProbs(ids: tf.Tensor1D, temperature: tf.Tensor): HeadFunction {
   return tf.customGrad((...inputs: unknown[]) => {
     const [rows, weight, save] = inputs as [tf.Tensor, tf.Tensor, Saver];
-    const table = tf.div(tf.matMul(rows, weight, false, true), temperature); // [n, V]
-    const normalizer = logSumExp(table);
+    const { probabilities, normalizer } = distribution(rows, weight, temperature);
     const chosen = tf.gather(weight, ids); // [n, D]
-    const expected = tf.matMul(tf.exp(tf.sub(table, normalizer)), weight); // [n, D]
+    const expected = tf.matMul(probabilities, weight); // [n, D]
     save([tf.div(tf.sub(chosen, expected), temperature), weight]);
     const score = tf.div(tf.sum(tf.mul(rows, chosen), -1, true), temperature);
     return {
@@ -117,11 +129,10 @@ function frozenHeadLogProbs(ids: tf.Tensor1D, temperature: tf.Tensor): HeadFunct
 function trainedHeadLogProbs(ids: tf.Tensor1D, temperature: tf.Tensor): HeadFunction {
   return tf.customGrad((...inputs: unknown[]) => {
     const [rows, weight, save] = inputs as [tf.Tensor, tf.Tensor, Saver];
-    const table = tf.div(tf.matMul(rows, weight, false, true), temperature); // [n, V]
-    const normalizer = logSumExp(table);
+    const { table, probabilities, normalizer } = distribution(rows, weight, temperature);
     const chosen = tf.oneHot(ids, weight.shape[0] as number, 1, 0, "float32"); // [n, V]
     const score = tf.sum(tf.mul(table, chosen), -1, true);
-    save([tf.div(tf.sub(chosen, tf.exp(tf.sub(table, normalizer))), temperature), rows, weight]);
+    save([tf.div(tf.sub(chosen, probabilities), temperature), rows, weight]);
     return {
       value: tf.reshape(tf.sub(score, normalizer), [-1]),
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
