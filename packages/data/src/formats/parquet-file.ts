@@ -27,8 +27,11 @@ interface RowGroup {
  */
 export async function openParquetFile(path: string): Promise<TableFile> {
   const file = await openBuffer(path);
-  const metadata = await decoding(path, () => parquetMetadataAsync(file, { geoparquet: false }));
-  const { groups, columns } = checkMetadata(path, metadata, file.byteLength);
+  // Any field of a damaged footer may be missing or of another type, so looking at it is decoding, too.
+  const { metadata, groups, columns } = await decoding(path, async () => {
+    const found = await parquetMetadataAsync(file, { geoparquet: false });
+    return { metadata: found, ...checkMetadata(path, found, file.byteLength) };
+  });
   const length = groups.at(-1)?.end ?? 0;
   const read = ({ start, end }: RowGroup, wanted: readonly string[]): Promise<TableRow[]> =>
     decoding(path, async () => {
@@ -121,7 +124,7 @@ function checkMetadata(
     if (chunks.length !== leaves.length)
       throw wrong(`row group ${index} has ${chunks.length} columns instead of ${leaves.length}`);
     for (const [leaf, chunk] of chunks.entries()) {
-      if (chunk === undefined || chunk.path_in_schema.join(".") !== leaves[leaf])
+      if (!Array.isArray(chunk?.path_in_schema) || chunk.path_in_schema.join(".") !== leaves[leaf])
         throw wrong(`row group ${index} lacks the column ${leaves[leaf]}`);
       const compressed = Number(chunk.total_compressed_size);
       const first = Number(chunk.dictionary_page_offset ?? chunk.data_page_offset);

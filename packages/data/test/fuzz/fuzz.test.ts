@@ -12,3 +12,9 @@ test(
     expect(refused).toBeGreaterThan(60); // or the damage does not reach the loaders
   },
 );
+
+test("cases that the full run once failed: a parquet footer without the path of a column", async () => {
+  const { failures, refused, skipped, loaded } = await fuzz([7155, 28_902, 61_643], 2);
+  expect(failures).toEqual([]);
+  expect(refused + skipped + loaded).toBe(3);
+});

@@ -23,14 +23,15 @@ const published = fileURLToPath(new URL("../fixtures/published", import.meta.url
 
 const LONGEST = 10_000;
 
-/** Loads `count` damaged files, going round the formats; the same seed damages the same bytes. */
-export async function fuzz(count: number, seed: number): Promise<FuzzReport> {
-  const report: FuzzReport = { cases: count, refused: 0, skipped: 0, loaded: 0, failures: [] };
+/** Loads damaged files, going round the formats: the cases 0 to `count`, or those given. The same seed damages the same bytes. */
+export async function fuzz(cases: number | readonly number[], seed: number): Promise<FuzzReport> {
+  const indices = typeof cases === "number" ? Array.from({ length: cases }, (_, index) => index) : cases;
+  const report: FuzzReport = { cases: indices.length, refused: 0, skipped: 0, loaded: 0, failures: [] };
   const root = await mkdtemp(join(tmpdir(), "vlmr1-fuzz-"));
   await cp(published, root, { recursive: true });
   const originals = new Map<string, Buffer>();
   try {
-    for (let index = 0; index < count; index++) {
+    for (const index of indices) {
       const format = formats[index % formats.length]!;
       const path = join(root, format.file);
       const original = originals.get(path) ?? (await readFile(path));
