@@ -96,9 +96,35 @@ export function adapterShapes(shape: DecoderShape, rank: number): Adapters<reado
   };
 }
 
-function rmsNorm(x: Tensor, weight: Tensor): Tensor {
-  return tf.mul(tf.mul(x, tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), 1e-6))), weight);
-}
+type Saver = (tensors: Tensor[]) => void;
+
+/** Its gradient by hand takes two passes over the activations less than the tape's. */
+const rmsNorm = tf.customGrad((...given: unknown[]) => {
+  const [x, weight, save] = given as [Tensor, Tensor, Saver];
+  const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), 1e-6));
+  const normal = tf.mul(x, inverse);
+  save([weight, inverse, normal]);
+  const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor[] => {
+    const [w, r, h] = saved as [Tensor, Tensor, Tensor];
+    const dh = tf.mul(dy, w);
+    const dx = tf.mul(tf.sub(dh, tf.mul(h, tf.mean(tf.mul(dh, h), -1, true))), r);
+    return [dx, tf.sum(tf.reshape(tf.mul(dy, h), [-1, w.shape[0]!]), 0)];
+  };
+  return { value: tf.mul(normal, weight), gradFunc: gradFunc as never };
+}) as (x: Tensor, weight: Tensor) => Tensor;
+
+/** `silu(gate) up`; by hand for the same reason. */
+const swiGlu = tf.customGrad((...given: unknown[]) => {
+  const [gate, up, save] = given as [Tensor, Tensor, Saver];
+  const sigmoid = tf.sigmoid(gate);
+  const gated = tf.mul(gate, sigmoid);
+  save([up, sigmoid, gated]);
+  const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor[] => {
+    const [u, s, g] = saved as [Tensor, Tensor, Tensor];
+    return [tf.mul(tf.mul(dy, u), tf.add(s, tf.mul(g, tf.sub(1, s)))), tf.mul(dy, g)];
+  };
+  return { value: tf.mul(gated, up), gradFunc: gradFunc as never };
+}) as (gate: Tensor, up: Tensor) => Tensor;
 
 /** Cosines and sines `[T, headDim / 2]` of int32 positions `[T]`. */
 export function rotaryTables({ hidden, heads }: DecoderShape, positions: Tensor): [Tensor, Tensor] {
@@ -147,17 +173,13 @@ export function decoderLayer(
     tf.transpose(tf.reshape(y, [batch, length, count, headDim]), [0, 2, 1, 3]);
   const h = tf.reshape(rmsNorm(x, weights.norm1), [batch * length, hidden]);
   const turn = (y: Tensor): Tensor => (inputs.rotary ? rotate(y, inputs.rotary) : y);
-  const query = tf.reshape(turn(split(linear(h, "query"), heads)), [
-    batch,
-    keyValueHeads,
-    groups * length,
-    headDim,
-  ]);
+  const scaled = tf.mul(turn(split(linear(h, "query"), heads)), 1 / Math.sqrt(headDim)); // narrower than the scores
+  const query = tf.reshape(scaled, [batch, keyValueHeads, groups * length, headDim]);
   const key = turn(split(linear(h, "key"), keyValueHeads));
   const value = split(linear(h, "value"), keyValueHeads);
   const scores = (k: Tensor, mask: Tensor): Tensor => {
     const slots = k.shape[2]!;
-    const raw = tf.mul(tf.matMul(query, k, false, true), 1 / Math.sqrt(headDim)); // [B, KV, G * T, S]
+    const raw = tf.matMul(query, k, false, true); // [B, KV, G * T, S]
     const masked = tf.add(tf.reshape(raw, [batch, keyValueHeads, groups, length, slots]), mask);
     return tf.reshape(masked, [batch, keyValueHeads, groups * length, slots]);
   };
@@ -174,8 +196,7 @@ export function decoderLayer(
   );
   const middle = tf.add(x, tf.reshape(linear(merged, "output"), [batch, length, hidden]));
   const h2 = tf.reshape(rmsNorm(middle, weights.norm2), [batch * length, hidden]);
-  const gate = linear(h2, "gate");
-  const inner = tf.mul(tf.mul(gate, tf.sigmoid(gate)), linear(h2, "up"));
+  const inner = swiGlu(linear(h2, "gate"), linear(h2, "up"));
   return { x: tf.add(middle, tf.reshape(linear(inner, "down"), [batch, length, hidden])), key, value };
 }
 
@@ -275,8 +296,10 @@ export function adamW(
   const [b1, b2, epsilon, decay] = [0.9, 0.999, 1e-8, 0.01];
   const m = tf.add(tf.mul(state.m, b1), tf.mul(grads, 1 - b1));
   const v = tf.add(tf.mul(state.v, b2), tf.mul(tf.square(grads), 1 - b2));
-  const scale = tf.div(rate, tf.sub(1, tf.pow(b1, step)));
-  const root = tf.add(tf.div(tf.sqrt(v), tf.sqrt(tf.sub(1, tf.pow(b2, step)))), epsilon);
+  // The bias corrections are scalars: they go into the rate and epsilon, not over the buffers.
+  const correction = tf.sqrt(tf.sub(1, tf.pow(b2, step)));
+  const scale = tf.div(tf.mul(rate, correction), tf.sub(1, tf.pow(b1, step)));
+  const root = tf.add(tf.sqrt(v), tf.mul(correction, epsilon));
   const kept = tf.mul(state.params, tf.sub(1, tf.mul(rate, decay)));
   return { params: tf.sub(kept, tf.mul(scale, tf.div(m, root))), m, v };
 }

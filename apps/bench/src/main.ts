@@ -11,6 +11,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
   data: async () => (await import("./data-loaders.ts")).dataLoaders,
   "model-forward": async () => (await import("./model-forward.ts")).modelForward,
   "model-grpo": async () => (await import("./model-grpo.ts")).modelGrpo,
+  "model-trl": async () => (await import("./model-grpo.ts")).modelTrl,
 };
 
 /** `npm run bench`: all benchmarks, or the named ones; `setup` installs the Python peers first. */

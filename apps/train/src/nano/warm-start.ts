@@ -21,7 +21,7 @@ export interface WarmStartOptions {
  * hasty annotator.
  */
 export async function warmStart(options: WarmStartOptions): Promise<Model> {
-  const { engine, seed, visionSteps = 900, answerSteps = 1200, onStep } = options;
+  const { engine, seed, visionSteps = 1000, answerSteps = 1500, onStep } = options;
   const streams = nanoStreams(seed);
   const dataset = nanoScenes(streams.warm, warmScenes);
   const model = await createModel(nano(), { engine, rng: streams.weights });
