@@ -30,7 +30,7 @@ export async function measureForward(options: ForwardCase): Promise<ForwardRun> 
   );
   const time = async (maxNewTokens: number): Promise<number> => {
     const start = performance.now();
-    await model.generate(prompts, { temperature: 1, topK: 0, topP: 1, rng: createRng(1), maxNewTokens });
+    await model.generate(prompts, { temperature: 0, rng: createRng(1), maxNewTokens });
     return performance.now() - start;
   };
   await time(options.tokens);

@@ -7,6 +7,15 @@ export function bucketLength(length: number): number {
   return Math.max(step, Math.ceil(length / step) * step);
 }
 
+/**
+ * The same for a pass over prompts alone, in finer steps: what it pads is computed for nothing, and such a graph is small. Every
+ * length lies in the bucket of its `bucketLength`, to which keys and values are padded afterwards.
+ */
+export function promptLength(length: number): number {
+  const step = length <= 128 ? 8 : length <= 256 ? 16 : length <= 512 ? 32 : 64;
+  return Math.max(step, Math.ceil(length / step) * step);
+}
+
 /** A number of prompts that a graph is compiled for: 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, … */
 export function bucketCount(count: number): number {
   for (let size = 1; ; size *= 2) {

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { updateSlice } from "@vlmr1/engine";
+import { bucketLength } from "./buckets.ts";
 import type { Architecture, Tensors } from "./family.ts";
 import {
   decode,
@@ -61,7 +62,7 @@ export function modelScope(config: PassConfig, records: readonly Tensors[], drop
 export interface Prefilled {
   /** Logits that predict the first new token, `[P, V]`. */
   readonly logits: tf.Tensor2D;
-  /** Per layer `[P, K, S, d]`. */
+  /** Per layer `[P, K, S, d]`, S padded to its `bucketLength`. */
   readonly keyValues: readonly KeyValues[];
 }
 
@@ -74,7 +75,24 @@ export function prefill(
 ): Prefilled {
   const { decoder } = config.architecture;
   const { hidden, keyValues } = promptPass(root, config, inputs, images, true);
-  return { logits: logits(headScope(root, decoder), finalNorm(root, decoder, hidden)), keyValues };
+  return {
+    logits: logits(headScope(root, decoder), finalNorm(root, decoder, hidden)),
+    keyValues: keyValues.map(({ keys, values }) => ({ keys: padSlots(keys), values: padSlots(values) })),
+  };
+}
+
+/** `[P, K, S, d]` with slots in front that no query sees, so that few decoding graphs serve prompts of all lengths. */
+function padSlots(x: tf.Tensor): tf.Tensor {
+  const slots = x.shape[2] as number;
+  const missing = bucketLength(slots) - slots;
+  return missing === 0
+    ? x
+    : tf.pad(x, [
+        [0, 0],
+        [0, 0],
+        [missing, 0],
+        [0, 0],
+      ]);
 }
 
 /** Inputs of one decoding step: P prompts, G answers each, one token per answer. */

@@ -28,6 +28,8 @@ export interface BatchRequest {
   readonly idle: number;
   /** One stream for each answer, prompt by prompt. */
   readonly rngs: readonly Rng[];
+  /** Slots of a prompt in prefill, and in decoding. */
+  readonly promptSlots: number;
   readonly slots: number;
   readonly features: BatchFeatures | null;
   readonly sampling: SamplingOptions;
@@ -122,11 +124,11 @@ function stepBias(
 /** Writes the answers of one batch, token by token. */
 export async function generateBatch(model: BatchModel, request: BatchRequest): Promise<AnswerState[]> {
   const { engine, decoder, programs } = model;
-  const { prompts, count, rules, slots } = request;
+  const { prompts, count, rules, promptSlots } = request;
   const answers = Array.from({ length: prompts.length * count }, newAnswer);
   for (const filler of answers.slice(answers.length - request.idle)) filler.finished = "length";
   const mode = pickMode(request.sampling);
-  const inputs = { inputs: promptInputs(decoder, prompts, slots), images: request.features };
+  const inputs = { inputs: promptInputs(decoder, prompts, promptSlots), images: request.features };
   const ready = await withUploaded(engine, inputs, ({ inputs, images }) =>
     programs.prefill(model.frozen, model.trained, inputs as never, images as never),
   );

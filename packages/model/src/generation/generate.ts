@@ -1,5 +1,5 @@
 import { VlmR1Error, type Rng } from "@vlmr1/core";
-import { bucketCount, bucketLength } from "../buckets.ts";
+import { bucketCount, bucketLength, promptLength } from "../buckets.ts";
 import { batchFeatures } from "../features-for-batch.ts";
 import type { FeatureEncoder } from "../image-features.ts";
 import type { Architecture } from "../family.ts";
@@ -110,7 +110,8 @@ async function runBatch(
   const size = bucketCount(batch.length);
   const filled = Array.from({ length: size }, (_, i) => batch[i] ?? (batch[0] as number));
   const prompts = filled.map((prompt) => all[prompt] as Prompt);
-  const slots = bucketLength(Math.max(...prompts.map((prompt) => prompt.ids.length)));
+  const longest = Math.max(...prompts.map((prompt) => prompt.ids.length));
+  const promptSlots = promptLength(longest);
   const rngs = filled.flatMap((prompt) =>
     Array.from({ length: request.count }, (_, answer) => request.rng.fork(`${prompt}/${answer}`)),
   );
@@ -120,8 +121,9 @@ async function runBatch(
     count: request.count,
     idle: (size - batch.length) * request.count,
     rngs,
-    slots,
-    features: await batchFeatures(model.architecture, model.encoder, prompts, slots),
+    promptSlots,
+    slots: bucketLength(longest),
+    features: await batchFeatures(model.architecture, model.encoder, prompts, promptSlots),
     sampling: request.sampling,
     rules: request.rules,
     padTokenId: request.padTokenId,

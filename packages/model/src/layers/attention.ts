@@ -49,11 +49,11 @@ export interface KeyPart extends KeyValues {
   readonly shared: boolean;
 }
 
-/** Batches and rows of the matrix product with one part. */
-function rowsFor(part: KeyPart, s: HeadShape): [batch: number, rows: number, slots: number] {
+/** Heads and rows of the matrix product with one part. */
+function rowsFor(part: KeyPart, s: HeadShape): [heads: number, rows: number, slots: number] {
   const slots = part.keys.shape[2] as number;
-  const { prompts: P, keyHeads: K, group: G, queriesPerKey: R, length: T } = s;
-  return part.shared ? [P * K, G * R * T, slots] : [P * K * G, R * T, slots];
+  const { keyHeads: K, group: G, queriesPerKey: R, length: T } = s;
+  return part.shared ? [K, G * R * T, slots] : [K * G, R * T, slots];
 }
 
 /**
@@ -68,9 +68,8 @@ export function attend(
 ): tf.Tensor {
   const [P, heads, T, d] = query.shape as [number, number, number, number];
   const scores = parts.map((part) => {
-    const [batch, rows, slots] = rowsFor(part, s);
-    const keys = tf.reshape(part.keys, [batch, slots, d]);
-    const product = tf.matMul(tf.reshape(query, [batch, rows, d]), keys, false, true); // [batch, rows, slots]
+    const [keyHeads, rows, slots] = rowsFor(part, s);
+    const product = tf.matMul(tf.reshape(query, [P, keyHeads, rows, d]), part.keys, false, true); // [P, keyHeads, rows, slots]
     return tf.reshape(product, [P, heads, T, slots]);
   });
   const table = scores.length === 1 ? (scores[0] as tf.Tensor) : tf.concat(scores, -1); // [P, K G R, T, all slots]
@@ -78,9 +77,9 @@ export function attend(
   const sizes = parts.map((part) => part.keys.shape[2] as number);
   const shares = sizes.length === 1 ? [weights] : tf.split(weights, sizes, -1);
   const sums = parts.map((part, i) => {
-    const [batch, rows, slots] = rowsFor(part, s);
-    const share = tf.reshape(shares[i] as tf.Tensor, [batch, rows, slots]);
-    return tf.reshape(tf.matMul(share, tf.reshape(part.values, [batch, slots, d])), [P, heads, T, d]);
+    const [keyHeads, rows, slots] = rowsFor(part, s);
+    const share = tf.reshape(shares[i] as tf.Tensor, [P, keyHeads, rows, slots]);
+    return tf.reshape(tf.matMul(share, part.values), [P, heads, T, d]);
   });
   return sums.reduce((total, sum) => tf.add(total, sum));
 }
