@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { checkpoint } from "@vlmr1/engine";
+import { rmsNorm, swiGlu } from "./engine-norm-and-gate.ts";
 
 /** Sizes of a Llama-like decoder. */
 export interface DecoderShape {
@@ -95,36 +96,6 @@ export function adapterShapes(shape: DecoderShape, rank: number): Adapters<reado
     down: of("down"),
   };
 }
-
-type Saver = (tensors: Tensor[]) => void;
-
-/** Its gradient by hand takes two passes over the activations less than the tape's. */
-const rmsNorm = tf.customGrad((...given: unknown[]) => {
-  const [x, weight, save] = given as [Tensor, Tensor, Saver];
-  const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), 1e-6));
-  const normal = tf.mul(x, inverse);
-  save([weight, inverse, normal]);
-  const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor[] => {
-    const [w, r, h] = saved as [Tensor, Tensor, Tensor];
-    const dh = tf.mul(dy, w);
-    const dx = tf.mul(tf.sub(dh, tf.mul(h, tf.mean(tf.mul(dh, h), -1, true))), r);
-    return [dx, tf.sum(tf.reshape(tf.mul(dy, h), [-1, w.shape[0]!]), 0)];
-  };
-  return { value: tf.mul(normal, weight), gradFunc: gradFunc as never };
-}) as (x: Tensor, weight: Tensor) => Tensor;
-
-/** `silu(gate) up`; by hand for the same reason. */
-const swiGlu = tf.customGrad((...given: unknown[]) => {
-  const [gate, up, save] = given as [Tensor, Tensor, Saver];
-  const sigmoid = tf.sigmoid(gate);
-  const gated = tf.mul(gate, sigmoid);
-  save([up, sigmoid, gated]);
-  const gradFunc = (dy: Tensor, saved: Tensor[]): Tensor[] => {
-    const [u, s, g] = saved as [Tensor, Tensor, Tensor];
-    return [tf.mul(tf.mul(dy, u), tf.add(s, tf.mul(g, tf.sub(1, s)))), tf.mul(dy, g)];
-  };
-  return { value: tf.mul(gated, up), gradFunc: gradFunc as never };
-}) as (gate: Tensor, up: Tensor) => Tensor;
 
 /** Cosines and sines `[T, headDim / 2]` of int32 positions `[T]`. */
 export function rotaryTables({ hidden, heads }: DecoderShape, positions: Tensor): [Tensor, Tensor] {
