@@ -64,7 +64,7 @@ async function trainRows(): Promise<BenchRow[]> {
       ours: cpu,
       peer: hand["step_ms"]!,
       unit: "ms",
-      note: "peer: the same graph written by hand in ONNX",
+      note: "peer: the same step written by hand in ONNX",
     }),
   ];
   const tensorflow = await tensorflowOptions();
