@@ -4,7 +4,7 @@
  */
 export function bucketLength(length: number): number {
   const step = length <= 64 ? 8 : length <= 256 ? 32 : length <= 1024 ? 64 : 256;
-  return Math.max(step, Math.ceil(length / step) * step);
+  return roundUp(length, step);
 }
 
 /**
@@ -13,6 +13,10 @@ export function bucketLength(length: number): number {
  */
 export function promptLength(length: number): number {
   const step = length <= 128 ? 8 : length <= 256 ? 16 : length <= 512 ? 32 : 64;
+  return roundUp(length, step);
+}
+
+function roundUp(length: number, step: number): number {
   return Math.max(step, Math.ceil(length / step) * step);
 }
 

@@ -14,7 +14,7 @@ import type { WeightDtype } from "./safetensors/dtype.ts";
 import { openCheckpoint } from "./safetensors/checkpoint.ts";
 import { roundWeights } from "./safetensors/float-codec.ts";
 import { saveModel } from "./save-model.ts";
-import { matchTensors, withStoredHead } from "./weight-names.ts";
+import { headWeightName, matchTensors, sameShape, withStoredHead } from "./weight-names.ts";
 
 /** How a checkpoint is loaded. */
 export interface LoadOptions {
@@ -104,9 +104,8 @@ async function checkCopy(
   copy: TensorSpec,
   { architecture: { decoder, tensors }, parameters, dtype = "F32" }: AdaptedBase,
 ): Promise<void> {
-  const tied = decoder.tiedHead && copy.name === "lm_head.weight";
-  const name = tied ? `${decoder.prefix}.embed_tokens.weight` : copy.name;
-  if (tensors.some((spec) => spec.name === name && sameSize(spec, copy))) {
+  const name = copy.name === "lm_head.weight" ? headWeightName(decoder) : copy.name;
+  if (tensors.some((spec) => spec.name === name && sameShape(spec.shape, copy.shape))) {
     const copied = new Float32Array(sizeOf(copy));
     await reader.read(copy, copied);
     roundWeights(copied, dtype);
@@ -117,10 +116,6 @@ async function checkCopy(
     "unsupported",
     `The adapter "${path}" brings another "${copy.name}" than the model has. Load it with PEFT, merge it, and load the merged model.`,
   );
-}
-
-function sameSize(a: TensorSpec, b: TensorSpec): boolean {
-  return a.shape.length === b.shape.length && a.shape.every((extent, axis) => extent === b.shape[axis]);
 }
 
 async function loadWeights(

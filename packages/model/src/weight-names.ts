@@ -1,5 +1,5 @@
 import { VlmR1Error } from "@vlmr1/core";
-import type { Architecture, Rename, TensorSpec } from "./family.ts";
+import type { Architecture, DecoderConfig, Rename, TensorSpec } from "./family.ts";
 import type { StoredTensor } from "./safetensors/checkpoint.ts";
 
 /** Canonical name of a tensor in a file: the first rule that matches is applied. */
@@ -93,6 +93,11 @@ export function withStoredHead(
 
 const HEAD = "lm_head.weight";
 
+/** The parameter that turns hidden states into logits: the embedding's when the head is tied. */
+export function headWeightName({ tiedHead, prefix }: DecoderConfig): string {
+  return tiedHead ? `${prefix}.embed_tokens.weight` : HEAD;
+}
+
 function saysUntied(config: unknown): boolean {
   const outer = (config ?? {}) as {
     tie_word_embeddings?: unknown;
@@ -105,7 +110,8 @@ function isComputed(name: string): boolean {
   return COMPUTED_SUFFIXES.some((suffix) => name.endsWith(suffix));
 }
 
-function sameShape(a: readonly number[], b: readonly number[]): boolean {
+/** Whether two shapes are equal. */
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis]);
 }
 

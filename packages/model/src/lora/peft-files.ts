@@ -6,7 +6,7 @@ import { openModelFolder } from "../model-folder.ts";
 import type { WeightDtype } from "../safetensors/dtype.ts";
 import { readHeader, readWeights, type SafetensorsFile } from "../safetensors/read-file.ts";
 import { type WritableTensor, writeSafetensors } from "../safetensors/write-file.ts";
-import { canonicalName } from "../weight-names.ts";
+import { canonicalName, sameShape } from "../weight-names.ts";
 import { adaptedModules, adapterTensors, linearModules, type LoraConfig } from "./lora-config.ts";
 import { parsePeftConfig, peftConfigDocument, type PeftConfig } from "./peft-config.ts";
 
@@ -152,7 +152,7 @@ function checkTensors(
     if (stored === undefined)
       throw new VlmR1Error("invalid-data", `${WEIGHTS} has no tensor "${WRAPPER}${name}".`);
     const found = file.tensors.get(stored)!.shape;
-    if (found.length === shape.length && found.every((size, axis) => size === shape[axis])) continue;
+    if (sameShape(found, shape)) continue;
     throw new VlmR1Error(
       "invalid-data",
       `${WEIGHTS}: "${stored}" has the shape [${found.join(", ")}], the model and ${CONFIG} ask for [${shape.join(", ")}].`,

@@ -6,6 +6,7 @@ import { createAdapter, freshAdapterWeights, type Adapter } from "../lora/adapte
 import { DEFAULT_LORA, type LoraConfig } from "../lora/lora-config.ts";
 import type { Model } from "../model.ts";
 import { packParameters, type DeviceTensors, type ParameterGroup } from "../parameters.ts";
+import { headWeightName } from "../weight-names.ts";
 import { createReference, type Reference } from "./reference.ts";
 import { isVisionParameter, trainedNames, type TrainedPart } from "./trained-parameters.ts";
 
@@ -60,8 +61,6 @@ async function fullWeights(
   const group = await parameters.gather([...names]);
   const isVision = (name: string): boolean => isVisionParameter(architecture, name);
   const trainsVision = [...names].some(isVision);
-  const { decoder } = architecture;
-  const head = decoder.tiedHead ? `${decoder.prefix}.embed_tokens.weight` : "lm_head.weight";
   const frozen = parameters.select((name) => !names.has(name) && (trainsVision || !isVision(name)));
   const encoder = trainsVision ? undefined : model.encoder;
   const pack = (): ParameterGroup => packParameters(engine, group.specs);
@@ -79,7 +78,7 @@ async function fullWeights(
       frozen: parameters.select((name) => !names.has(name) && !isVision(name)),
       trained: parameters.select((name) => names.has(name) && !isVision(name)),
     },
-    headIsTrained: names.has(head),
+    headIsTrained: names.has(headWeightName(architecture.decoder)),
     dropout: 0,
     reference: createReference({ group, pack, keep, initial: undefined, copied: weightSet }),
     updated() {

@@ -51,19 +51,16 @@ export function defaultAccuracyReward(content: string, solution: string): number
   const truth = solutionAnswer(solution);
   const given = lastAnswer(content) ?? pythonStrip(content);
   if (isFormula(truth) && mathEqual(given, truth)) return 1;
-  const choice = hasDigits(truth) ? null : extractChoice(truth);
+  const hasDigits = /\p{Nd}/u.test(truth);
+  const choice = hasDigits ? null : extractChoice(truth);
   if (choice !== null) return extractChoice(given) === choice ? 1 : 0;
   const clean = cleanText(given);
   const cleanTruth = cleanText(truth);
-  const number = hasDigits(truth) ? sameNumber(clean, cleanTruth) : null;
+  const number = hasDigits ? sameNumber(clean, cleanTruth) : null;
   return number ?? levenshteinRatio(clean, cleanTruth);
 }
 
 /** math-verify finds no mathematics in plain words, not even in equal ones. */
 function isFormula(text: string): boolean {
   return /[\d\\$]/.test(text);
-}
-
-function hasDigits(text: string): boolean {
-  return /\p{Nd}/u.test(text);
 }

@@ -1,3 +1,4 @@
+import { digitsEnd } from "../read/number.ts";
 import { asciiDigits, spaceEnd } from "./python-text.ts";
 
 /**
@@ -89,10 +90,4 @@ export function findIntegerBox(
     }
   }
   return undefined;
-}
-
-function digitsEnd(text: string, start: number): number {
-  let i = start;
-  while (i < text.length && text.charCodeAt(i) >= 48 && text.charCodeAt(i) <= 57) i++;
-  return i;
 }

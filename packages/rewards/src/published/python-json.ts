@@ -1,4 +1,4 @@
-import { numberEnd } from "../read/number.ts";
+import { digitsEnd, numberEnd } from "../read/number.ts";
 
 /**
  * What `json.loads` returns. Python tells 1 from 1.0, and so does its text: whole numbers (as `number` when
@@ -16,7 +16,7 @@ export type PythonValue =
 
 const [space, quote, comma, colon, backslash] = [32, 34, 44, 58, 92];
 const [openBracket, closeBracket, openBrace, closeBrace] = [91, 93, 123, 125];
-const [zero, nine, point] = [48, 57, 46];
+const [zero, point] = [48, 46];
 
 /** Deeper than this Python raises RecursionError. */
 const deepest = 900;
@@ -154,12 +154,6 @@ function parseNumber(cursor: Cursor): PythonValue | undefined {
   const written = text.slice(at, end);
   if (whole < end) return { float: Number(written) };
   return end - at <= 15 ? Number(written) + 0 : { int: written }; // + 0 makes -0 the 0 that Python reads
-}
-
-function digitsEnd(text: string, start: number): number {
-  let i = start;
-  while (text.charCodeAt(i) >= zero && text.charCodeAt(i) <= nine) i++;
-  return i;
 }
 
 function take(cursor: Cursor, unit: number): boolean {

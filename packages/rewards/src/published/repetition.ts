@@ -88,10 +88,7 @@ function fromPlain(value: unknown): PythonValue {
   if (typeof value === "number") return Number.isInteger(value) ? value : { float: value };
   if (Array.isArray(value)) return value.map(fromPlain);
   if (typeof value === "object" && value !== null) {
-    const entries = new Map<string, PythonValue>();
-    for (const key of Object.keys(value))
-      entries.set(key, fromPlain((value as Record<string, unknown>)[key]));
-    return entries;
+    return new Map(Object.entries(value).map(([key, item]) => [key, fromPlain(item)]));
   }
   return typeof value === "string" || typeof value === "boolean" ? value : null;
 }
@@ -115,9 +112,8 @@ function boxKey(item: PythonValue): string | undefined {
 function listStart(content: string): number {
   for (let i = content.indexOf("["); i >= 0 && i < content.length; i++) {
     if (content.charCodeAt(i) !== openBracket) continue;
-    const next = content.charCodeAt(i + 1);
-    if (next === openBracket) continue; // the commonest other case, without a look for white space
-    if (next === openBrace || content.charCodeAt(spaceEnd(content, i + 1)) === openBrace) return i;
+    if (content.charCodeAt(i + 1) === openBracket) continue; // spares a look for white space at every bracket of a run
+    if (content.charCodeAt(spaceEnd(content, i + 1)) === openBrace) return i;
   }
   return -1;
 }

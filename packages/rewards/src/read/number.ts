@@ -64,7 +64,8 @@ export function numberAt(text: string, start: number, end: number): number {
   return Number(text.slice(start, end));
 }
 
-function digitsEnd(text: string, start: number): number {
+/** Where the digits 0..9 that start at `start` end; `start` when there are none. */
+export function digitsEnd(text: string, start: number): number {
   let i = start;
   while (isDigit(text.charCodeAt(i))) i++;
   return i;
