@@ -74,7 +74,7 @@ const againstTrl: readonly Comparison[] = [
 export const modelGrpo: Benchmark = {
   name: "model-grpo",
   about:
-    "one GRPO step (answers, then update) against a plain PyTorch loop, float32, 2 threads, in turns (about 12 minutes)",
+    "one GRPO step (answers, then update) against a plain PyTorch loop, float32, 2 threads, in turns (about 17 minutes)",
   async run(say) {
     const rows: BenchRow[] = [];
     for (const comparison of againstLoop)
