@@ -8,8 +8,8 @@ export function bucketLength(length: number): number {
 }
 
 /**
- * The same for a pass over prompts alone, in finer steps: what it pads is computed for nothing, and such a graph is small. Every
- * length lies in the bucket of its `bucketLength`, to which keys and values are padded afterwards.
+ * The same for the slots of a prompt where it is computed, in finer steps: what they pad is computed for nothing. Every length
+ * lies in the bucket of its `bucketLength`, to which generation pads keys and values afterwards.
  */
 export function promptLength(length: number): number {
   const step = length <= 128 ? 8 : length <= 256 ? 16 : length <= 512 ? 32 : 64;

@@ -1,4 +1,4 @@
-import type { DType } from "../engine-types.ts";
+import type { DType, HostData } from "../engine-types.ts";
 import type { GraphNode, RecordedGraph, TensorSpec } from "../graph/node.ts";
 import { sizeOf } from "../host-data.ts";
 
@@ -52,30 +52,36 @@ export function planOutputs(graph: RecordedGraph): CpuPlan {
   return { fetches, outputs };
 }
 
+/** Runs up to this many elements are copied one by one, which is faster than making two views of them. */
+const shortRun = 128;
+
 /** Writes `rows` into `target` at `starts`, clamped so that they fit, like XLA's dynamic-update-slice. */
-export function writeRows<
-  T extends { set(source: T, offset: number): void; subarray(from: number, to: number): T },
->(
-  target: T,
+export function writeRows(
+  target: HostData,
   shape: readonly number[],
-  rows: T,
+  rows: HostData,
   rowShape: readonly number[],
   starts: ArrayLike<number>,
 ): void {
-  const at = shape.map((extent, axis) => Math.max(0, Math.min(starts[axis]!, extent - rowShape[axis]!)));
-  let inner = shape.length; // axes from here on are contiguous in both
-  while (inner > 0 && rowShape[inner - 1] === shape[inner - 1]) inner -= 1;
-  const run = sizeOf(rowShape.slice(Math.max(0, inner - 1)));
-  const copy = (axis: number, from: number, to: number): void => {
-    if (axis >= inner - 1) {
-      const start = to + (inner > 0 ? at[inner - 1]! * sizeOf(shape.slice(inner)) : 0);
-      target.set(rows.subarray(from, from + run), start);
-      return;
+  const strides = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
+  let outer = shape.length; // axes from here on are contiguous in both, the one before still is within a row
+  while (outer > 0 && rowShape[outer - 1] === shape[outer - 1]) outer -= 1;
+  outer = Math.max(0, outer - 1);
+  const run = sizeOf(rowShape.slice(outer));
+  const index = Array<number>(outer).fill(0);
+  let place = 0;
+  for (let axis = 0; axis < shape.length; axis++) {
+    place += Math.max(0, Math.min(starts[axis]!, shape[axis]! - rowShape[axis]!)) * strides[axis]!;
+  }
+  for (let from = 0; from < rows.length; from += run) {
+    if (run > shortRun) target.set(rows.subarray(from, from + run), place);
+    else for (let k = 0; k < run; k++) target[place + k] = rows[from + k]!;
+    for (let axis = outer - 1; axis >= 0; axis--) {
+      place += strides[axis]!;
+      index[axis]! += 1;
+      if (index[axis]! < rowShape[axis]!) break;
+      place -= strides[axis]! * rowShape[axis]!;
+      index[axis] = 0;
     }
-    const rowStride = sizeOf(rowShape.slice(axis + 1));
-    const targetStride = sizeOf(shape.slice(axis + 1));
-    for (let k = 0; k < rowShape[axis]!; k++)
-      copy(axis + 1, from + k * rowStride, to + (at[axis]! + k) * targetStride);
-  };
-  copy(0, 0, 0);
+  }
 }

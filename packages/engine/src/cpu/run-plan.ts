@@ -94,7 +94,6 @@ function finish(output: OutputPlan, { target, direct, inputs, dataOf }: Finish):
   if (!coincides(result, source)) hostDataOf(result).set(hostDataOf(source));
   const starts =
     "input" in output.starts ? hostDataOf(inputs[output.starts.input]!) : dataOf(output.starts.fetch);
-  const rows = dataOf(output.rows) as Float32Array;
-  writeRows(hostDataOf(result) as Float32Array, output.shape, rows, output.rowShape, starts);
+  writeRows(hostDataOf(result), output.shape, dataOf(output.rows), output.rowShape, starts);
   return result;
 }

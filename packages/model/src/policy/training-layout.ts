@@ -1,5 +1,5 @@
 import { VlmR1Error, type Rng } from "@vlmr1/core";
-import { bucketCount, bucketLength } from "../buckets.ts";
+import { bucketCount, bucketLength, promptLength } from "../buckets.ts";
 import type { DecoderConfig, HostTensor } from "../family.ts";
 import { answerBias, answerRotary, promptInputs, type Prompt, type PromptInputs } from "../prompt-batch.ts";
 
@@ -67,7 +67,7 @@ export function trainingLayout(
   const P = bucketCount(groups.length);
   const G = Math.max(...groups.map(({ answers }) => answers.length));
   const T = bucketLength(Math.max(...groups.flatMap(({ answers }) => answers.map((ids) => ids.length))));
-  const S = bucketLength(Math.max(...groups.map(({ prompt }) => prompt.ids.length)));
+  const S = promptLength(Math.max(...groups.map(({ prompt }) => prompt.ids.length)));
   const prompts = Array.from({ length: P }, (_, p) => (groups[p] ?? (groups[0] as PromptAnswers)).prompt);
   const fed = new Int32Array(P * G * (T - 1)).fill(padTokenId);
   const targets = new Int32Array(P * G * T).fill(padTokenId);
