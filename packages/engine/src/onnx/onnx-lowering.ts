@@ -201,7 +201,14 @@ export const onnxRules: { readonly [P in Primitive]: OnnxRule<P> } = {
     const joined = none.length === 1 ? none[0]! : writer.emit("Concat", none, { axis: 0 });
     writer.emit("Add", [x!, writer.emit("ReduceSum", [joined, writer.int64([0])], { keepdims: 0 })], {}, out);
   },
-  ReduceSum: reduction("ReduceSum"),
+  ReduceSum: (writer, node, x, out) => {
+    const { axes, keepDims } = node.attributes;
+    const [rows] = node.inputs[0]!.shape;
+    // The sum over the rows of a matrix is what gradients of weights and biases need; as a product it takes a fraction.
+    const overRows = node.dtype === "float32" && node.inputs[0]!.shape.length === 2 && axes.join() === "0";
+    if (!overRows) return reduction("ReduceSum")(writer, node, x, out);
+    writer.emit("MatMul", [writer.ones(keepDims ? [1, rows!] : [rows!]), x[0]!], {}, out);
+  },
   ReduceMean: reduction("ReduceMean"),
   ReduceMax: reduction("ReduceMax"),
   ReduceMin: reduction("ReduceMin"),

@@ -2,6 +2,9 @@ import type { HostData } from "../engine-types.ts";
 import { liveNodes, type GraphNode } from "../graph/node.ts";
 import type { Primitive } from "../graph/primitive.ts";
 import { encode } from "../protobuf.ts";
+import { normFusions } from "./fuse-norm.ts";
+import { splitFusions } from "./fuse-slices.ts";
+import type { Fusion } from "./fusion.ts";
 import { onnxRules, type OnnxRule } from "./onnx-lowering.ts";
 import { createOnnxWriter, valueInfo, type ExternalData } from "./onnx-writer.ts";
 
@@ -30,6 +33,15 @@ export function nodeName(node: GraphNode): string {
   return `${node.op}_${node.id}`;
 }
 
+/** What can be fused in a graph, by node. */
+function findFusions(
+  nodes: readonly GraphNode[],
+  outputs: readonly GraphNode[],
+): ReadonlyMap<GraphNode, Fusion> {
+  const fusions = [...splitFusions(nodes), ...normFusions(nodes, outputs)];
+  return new Map(fusions.flatMap((fusion) => fusion.nodes.map((node) => [node, fusion] as const)));
+}
+
 /** Emits the nodes that the outputs need. */
 export function toOnnx({ inputs, outputs, baked }: OnnxRequest): OnnxModel {
   const writer = createOnnxWriter();
@@ -49,17 +61,19 @@ export function toOnnx({ inputs, outputs, baked }: OnnxRequest): OnnxModel {
   outputs.forEach((output, index) => {
     if (output.op !== "Input" && output.op !== "Const" && !names.has(output)) names.set(output, `y${index}`);
   });
-  for (const node of live) {
+  const nameOf = (node: GraphNode): string => {
     const name = names.get(node) ?? nodeName(node);
     names.set(node, name);
+    return name;
+  };
+  const fusions = findFusions(live, outputs);
+  for (const node of live) {
+    const fusion = fusions.get(node);
+    if (fusion && fusion.place !== node) continue;
     writer.label(nodeName(node));
     const rule = onnxRules[node.op] as OnnxRule<Primitive>;
-    rule(
-      writer,
-      node,
-      node.inputs.map((input) => names.get(input)!),
-      name,
-    );
+    if (fusion) fusion.emit(writer, nameOf);
+    else rule(writer, node, node.inputs.map(nameOf), nameOf(node));
   }
   const outputInfos = outputs.map((output, index) => {
     const name = `y${index}`;

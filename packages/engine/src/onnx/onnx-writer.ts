@@ -1,5 +1,5 @@
 import type { DType } from "../engine-types.ts";
-import { bytesOf } from "../host-data.ts";
+import { bytesOf, sizeOf } from "../host-data.ts";
 import { bytes, float, int, message, type Message } from "../protobuf.ts";
 
 /** Element types of ONNX tensors. https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
@@ -51,6 +51,8 @@ export interface OnnxWriter {
   int32(value: number): string;
   /** The name of a float32 scalar constant, shared between equal ones. */
   float32(value: number): string;
+  /** The name of a float32 constant of ones, shared between equal ones. */
+  ones(shape: readonly number[]): string;
   /** The finished model. */
   model(inputs: readonly Message[], outputs: readonly Message[]): Message;
 }
@@ -146,6 +148,14 @@ export function createOnnxWriter(): OnnxWriter {
       const name = `f${value}`;
       if (!shared.has(name))
         shared.set(name, writer.initializer(name, "float32", [], Float32Array.of(value)));
+      return name;
+    },
+    ones(shape) {
+      const name = `ones${shape.join("_")}`;
+      if (!shared.has(name)) {
+        const data = new Float32Array(sizeOf(shape)).fill(1);
+        shared.set(name, writer.initializer(name, "float32", shape, data));
+      }
       return name;
     },
     model(inputs, outputs) {

@@ -3,22 +3,26 @@ import { parameter, type Scope } from "./scope.ts";
 
 type Saver = (tensors: tf.Tensor[]) => void;
 
-/** Its gradient is written by hand: the tape of the plain formula keeps three times the activations. */
+/**
+ * Its gradient is written by hand, from x and the inverse r alone: with h = x r, and g = dy w,
+ * dx = r (g - h mean(g h)) = r g - x r^3 mean(g x), and dw = sum of dy h over the rows. Both sums are products with `dy x`.
+ */
 const scaledByRms = (eps: number) =>
   tf.customGrad((...inputs: unknown[]) => {
     const [x, weight, save] = inputs as [tf.Tensor, tf.Tensor, Saver];
-    const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), eps));
-    const normal = tf.mul(x, inverse);
-    save([weight, inverse, normal]);
+    const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), eps)); // [..., 1]
+    save([x, weight, inverse]);
     const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => {
-      const [w, r, h] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
-      const dh = tf.mul(dy, w);
-      const dx = tf.mul(tf.sub(dh, tf.mul(h, tf.mean(tf.mul(dh, h), -1, true))), r);
+      const [x, w, r] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
       const width = w.shape[0] as number;
-      const dw = tf.sum(tf.reshape(tf.mul(dy, h), [-1, width]), 0);
+      const products = tf.reshape(tf.mul(dy, x), [-1, width]); // [rows, width]
+      const sums = tf.reshape(tf.matMul(products, tf.reshape(w, [width, 1])), r.shape); // [..., 1]
+      const pull = tf.mul(sums, tf.div(tf.mul(tf.square(r), r), width));
+      const dx = tf.sub(tf.mul(tf.mul(dy, w), r), tf.mul(x, pull));
+      const dw = tf.reshape(tf.matMul(tf.reshape(r, [1, -1]), products), [width]);
       return [dx, dw];
     };
-    return { value: tf.mul(normal, weight), gradFunc };
+    return { value: tf.mul(tf.mul(x, inverse), weight), gradFunc };
   });
 
 /**
