@@ -25,6 +25,6 @@ export {
   type ValueAuxAndGrads,
   type ValueWithAux,
 } from "./transform/gradients.ts";
-export { sampleFromUniforms, type SampleOptions } from "./transform/sample.ts";
+export { drawFromWeights, sampleFromUniforms, type SampleOptions } from "./transform/sample.ts";
 export { stopGradient } from "./transform/stop-gradient.ts";
 export { updateSlice } from "./transform/update-slice.ts";

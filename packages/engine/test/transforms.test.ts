@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   checkpoint,
+  drawFromWeights,
   grad,
   openEngine,
   sampleFromUniforms,
@@ -218,5 +219,40 @@ describe("updateSlice", () => {
     expect(Array.from(updateSlice(x, tf.tensor2d([[-1, -2]]), [2, 1]).dataSync())).toEqual([
       0, 1, 2, 3, 4, 5, 6, 7, 8, -1, -2, 11,
     ]);
+  });
+});
+
+describe("drawFromWeights", () => {
+  const rows = 64;
+  const largest = 1 - 2 ** -24;
+  const uniforms = Float32Array.from({ length: rows }, (_, i) =>
+    i === 0 ? 0 : i === 1 ? largest : (i * 0.381966) % 1,
+  );
+  // 1: one block of one; 97: no divisor near the root; 1536: a divisor; 2 x 3: fewer than the blocks would have.
+  test.each([1, 3, 6, 97, 224, 1536])("inverts the cumulative sum of %i weights", async (n) => {
+    const weights = Float32Array.from({ length: rows * n }, (_, i) =>
+      n > 3 && (i % n < 2 || i % n > n - 3 || i % 5 === 0) ? 0 : 1 + Math.sin(i * 1.7),
+    );
+    const draw = engine.compile(drawFromWeights, { name: "draw" });
+    const drawn = await draw(engine.tensor(weights, [rows, n]) as never, engine.tensor(uniforms) as never);
+    const indices = await numbers(drawn as unknown as DeviceTensor);
+    indices.forEach((index, row) => {
+      const own = Array.from(weights.subarray(row * n, (row + 1) * n));
+      const total = own.reduce((sum, weight) => sum + weight, 0);
+      const before = own.slice(0, index).reduce((sum, weight) => sum + weight, 0);
+      const threshold = uniforms[row]! * total;
+      expect(own[index]).toBeGreaterThan(0);
+      expect(before).toBeLessThanOrEqual(threshold + total * 1e-6);
+      expect(before + own[index]!).toBeGreaterThan(threshold - total * 1e-6);
+    });
+  });
+
+  test("never leaves the row when all weights are zero", async () => {
+    const draw = engine.compile(drawFromWeights, { name: "draw" });
+    const drawn = await draw(engine.zeros([2, 30]) as never, engine.tensor(Float32Array.of(0, 0.9)) as never);
+    for (const index of await numbers(drawn as unknown as DeviceTensor)) {
+      expect(index).toBeGreaterThanOrEqual(0);
+      expect(index).toBeLessThan(30);
+    }
   });
 });

@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import { drawFromWeights } from "@vlmr1/engine";
 
 /** Drawn tokens of B rows. */
 export interface Drawn {
@@ -21,21 +22,20 @@ export function pickGreedy(logits: tf.Tensor2D): Drawn {
   return { ids: tf.argMax(logits, -1), logProbs: tf.zerosLike(rawLogProbs), rawLogProbs };
 }
 
-/**
- * Draws from `softmax(logits / temperature)` by inversion of the cumulative distribution: the index is the number of cumulative
- * probabilities that do not exceed the row's uniform number `[B]`.
- */
+/** Draws from `softmax(logits / temperature)` by inversion of the cumulative distribution at one uniform number a row, `[B]`. */
 export function pickSampled(logits: tf.Tensor2D, uniforms: tf.Tensor1D, temperature: tf.Tensor): Drawn {
   const [B, V] = logits.shape;
   const top = tf.max(logits, -1, true);
   const tempered = tf.div(logits, temperature); // [B, V]
   const temperedTop = tf.div(top, temperature);
-  const cumulative = tf.cumsum(tf.exp(tf.sub(tempered, temperedTop)), -1); // [B, V], not normalized
-  const total = tf.slice(cumulative, [0, V - 1], [B, 1]);
-  const below = tf.lessEqual(cumulative, tf.mul(tf.reshape(uniforms, [B, 1]), total));
-  const ids = tf.minimum(tf.sum(tf.cast(below, "int32"), -1), tf.scalar(V - 1, "int32")) as tf.Tensor1D;
-  const chosen = tf.sum(tf.mul(logits, tf.oneHot(ids, V, 1, 0, "float32")), -1, true); // [B, 1]
-  const logProbs = tf.sub(tf.div(chosen, temperature), logSumExp(tempered, temperedTop));
-  const rawLogProbs = tf.sub(chosen, logSumExp(logits, top));
-  return { ids, logProbs: tf.reshape(logProbs, [B]), rawLogProbs: tf.reshape(rawLogProbs, [B]) };
+  const ids = drawFromWeights(tf.exp(tf.sub(tempered, temperedTop)), uniforms);
+  const firstOfRow = tf.mul(tf.range(0, B, 1, "int32"), tf.scalar(V, "int32"));
+  const chosen = tf.gather(tf.reshape(logits, [B * V]), tf.add(firstOfRow, ids)); // [B]
+  const logProb = (score: tf.Tensor, normalizer: tf.Tensor): tf.Tensor1D =>
+    tf.sub(score, tf.reshape(normalizer, [B])) as tf.Tensor1D;
+  return {
+    ids,
+    logProbs: logProb(tf.div(chosen, temperature), logSumExp(tempered, temperedTop)),
+    rawLogProbs: logProb(chosen, logSumExp(logits, top)),
+  };
 }
