@@ -38,7 +38,7 @@ const againstLoop: readonly Comparison[] = [
     name: "GRPO step, nano, 16 prompts x 8",
     ours: nanoCase,
     peer: ["--shape", "nano", "--freeze-vision", "--cache-vision", "--steps", "20"],
-    rounds: 3,
+    rounds: 7,
   },
   {
     name: "GRPO step, SmolVLM-256M LoRA, 1 x 8",

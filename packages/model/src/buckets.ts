@@ -12,7 +12,7 @@ export function bucketLength(length: number): number {
  * lies in the bucket of its `bucketLength`, to which generation pads keys and values afterwards.
  */
 export function promptLength(length: number): number {
-  const step = length <= 128 ? 8 : length <= 256 ? 16 : length <= 512 ? 32 : 64;
+  const step = length <= 128 ? 8 : length <= 512 ? 16 : length <= 1024 ? 32 : 64;
   return roundUp(length, step);
 }
 
