@@ -228,7 +228,7 @@ describe("drawFromWeights", () => {
   const uniforms = Float32Array.from({ length: rows }, (_, i) =>
     i === 0 ? 0 : i === 1 ? largest : (i * 0.381966) % 1,
   );
-  // 1: one block of one; 97: no divisor near the root; 1536: a divisor; 2 x 3: fewer than the blocks would have.
+  // 1: one block of one; 3 and 97: a padded last block; 6, 224 and 1536: blocks that divide the row.
   test.each([1, 3, 6, 97, 224, 1536])("inverts the cumulative sum of %i weights", async (n) => {
     const weights = Float32Array.from({ length: rows * n }, (_, i) =>
       n > 3 && (i % n < 2 || i % n > n - 3 || i % 5 === 0) ? 0 : 1 + Math.sin(i * 1.7),

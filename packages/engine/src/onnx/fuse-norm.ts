@@ -39,12 +39,11 @@ function inverseRms(node: GraphNode): InverseRms | undefined {
  * https://arxiv.org/abs/1910.07467, equation 4.
  */
 export function normFusions(nodes: readonly GraphNode[], outputs: readonly GraphNode[]): Fusion[] {
-  const uses = new Map<GraphNode, GraphNode[]>();
-  for (const node of nodes)
-    for (const input of node.inputs) uses.set(input, [...(uses.get(input) ?? []), node]);
+  const uses = new Map<GraphNode, GraphNode[]>(nodes.map((node) => [node, []]));
+  for (const node of nodes) for (const input of node.inputs) uses.get(input)!.push(node);
   const results = new Set(outputs);
   const usedOnlyBy = (node: GraphNode, user: GraphNode): boolean =>
-    !results.has(node) && (uses.get(node) ?? []).every((other) => other === user);
+    !results.has(node) && uses.get(node)!.every((other) => other === user);
 
   const fuse = (inverse: GraphNode): Fusion | undefined => {
     const norm = inverseRms(inverse);
@@ -52,10 +51,8 @@ export function normFusions(nodes: readonly GraphNode[], outputs: readonly Graph
     const { x, eps, inner } = norm;
     const chain = [...inner, inverse];
     if (!inner.every((node, k) => usedOnlyBy(node, chain[k + 1]!))) return undefined;
-    const normal = (uses.get(inverse) ?? []).find(
-      (user) => hasOp(user, "Mul") && otherOperand(user, inverse) === x,
-    );
-    const scaled = normal && uses.get(normal)?.[0];
+    const normal = uses.get(inverse)!.find((user) => hasOp(user, "Mul") && otherOperand(user, inverse) === x);
+    const scaled = normal && uses.get(normal)![0];
     if (!scaled || !hasOp(scaled, "Mul") || !usedOnlyBy(normal, scaled)) return undefined;
     const weight = otherOperand(scaled, normal);
     const fits = weight?.shape.length === 1 && weight.shape[0] === x.shape.at(-1) && weight.id < inverse.id;

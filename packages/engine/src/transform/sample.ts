@@ -90,11 +90,9 @@ export function drawFromWeights(weights: tf.Tensor, uniforms: tf.Tensor): tf.Ten
           [0, 0],
           [0, missing],
         ]);
-  const table = tf.reshape(whole, [rows * blocks, width]);
-  const sums = tf.reshape(tf.sum(table, 1), [rows, blocks]);
-  const block = locate(sums, (total) => tf.mul(total, tf.reshape(uniforms, [-1, 1])));
-  const firstOfRow = tf.mul(tf.range(0, rows, 1, "int32"), tf.scalar(blocks, "int32"));
-  const chosen = tf.gather(table, tf.add(firstOfRow, block.index)); // [B, width]
+  const table = tf.reshape(whole, [rows, blocks, width]);
+  const block = locate(tf.sum(table, 2), (total) => tf.mul(total, tf.reshape(uniforms, [-1, 1])));
+  const chosen = tf.gather(table, block.index, 1, 1); // [B, width]
   const inner = locate(chosen, () => block.rest);
   return tf.add(tf.mul(block.index, tf.scalar(width, "int32")), inner.index);
 }

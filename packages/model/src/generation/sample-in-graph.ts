@@ -24,15 +24,13 @@ export function pickGreedy(logits: tf.Tensor2D): Drawn {
 
 /** Draws from `softmax(logits / temperature)` by inversion of the cumulative distribution at one uniform number a row, `[B]`. */
 export function pickSampled(logits: tf.Tensor2D, uniforms: tf.Tensor1D, temperature: tf.Tensor): Drawn {
-  const [B, V] = logits.shape;
   const top = tf.max(logits, -1, true);
   const tempered = tf.div(logits, temperature); // [B, V]
   const temperedTop = tf.div(top, temperature);
   const ids = drawFromWeights(tf.exp(tf.sub(tempered, temperedTop)), uniforms);
-  const firstOfRow = tf.mul(tf.range(0, B, 1, "int32"), tf.scalar(V, "int32"));
-  const chosen = tf.gather(tf.reshape(logits, [B * V]), tf.add(firstOfRow, ids)); // [B]
+  const chosen = tf.gather(logits, ids, 1, 1); // [B]
   const logProb = (score: tf.Tensor, normalizer: tf.Tensor): tf.Tensor1D =>
-    tf.sub(score, tf.reshape(normalizer, [B])) as tf.Tensor1D;
+    tf.sub(score, tf.reshape(normalizer, [-1])) as tf.Tensor1D;
   return {
     ids,
     logProbs: logProb(tf.div(chosen, temperature), logSumExp(tempered, temperedTop)),
