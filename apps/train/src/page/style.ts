@@ -5,7 +5,7 @@ export const style = `
   --one: #2458d3; --two: #c2410c; --three: #0f766e; --four: #9333ea; --good: #15803d; --bad: #b91c1c; --truth: #111111; }
 @media (prefers-color-scheme: dark) { :root {
   --paper: #161514; --card: #1f1e1c; --ink: #edeae6; --soft: #a09a92; --line: #383531;
-  --one: #7aa2ff; --two: #ff9d66; --three: #4fd1c5; --four: #c99bff; --good: #4ade80; --bad: #f87171; --truth: #ffffff; } }
+  --one: #7aa2ff; --two: #ff9d66; --three: #4fd1c5; --four: #c99bff; --good: #4ade80; --bad: #f87171; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink);
   font: 16px/1.55 ui-sans-serif, system-ui, -apple-system, "Segoe UI", sans-serif; }
@@ -32,7 +32,7 @@ figure { margin: 0; } .chart { background: var(--card); border: 1px solid var(--
 .box { fill: none; vector-effect: non-scaling-stroke; stroke-width: 2.5; }
 .box-halo { fill: none; vector-effect: non-scaling-stroke; stroke: #fff; stroke-opacity: .85; stroke-width: 5; }
 .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; font-size: .84rem; color: var(--soft); margin: .3rem 0 .8rem; }
-.legend i { display: inline-block; width: .85rem; height: .85rem; margin-right: .35rem; border: 2.5px solid; border-radius: 2px; vertical-align: -.1rem; }
+.legend i { display: inline-block; width: .85rem; height: .85rem; margin-right: .35rem; border: 2.5px solid; background: #fff; outline: 1.5px solid #fff; vertical-align: -.1rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .42rem .8rem .42rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; color: var(--soft); white-space: nowrap; } td.number, th.number { text-align: right; white-space: nowrap; }
