@@ -48,6 +48,7 @@ export async function measureGrpo(options: GrpoCase): Promise<GrpoRun> {
       temperature: 1,
       topK: 0,
       topP: 1,
+      forTraining: true,
     };
     const answers = await policy.complete(samples, request);
     const middle = performance.now();

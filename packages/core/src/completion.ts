@@ -28,6 +28,8 @@ export interface CompleteOptions {
   readonly repetitionPenalty?: number;
   readonly stop?: readonly string[];
   readonly signal?: AbortSignal;
+  /** The answers are for an update of the model's weights: a policy may keep what it computed for them until then. */
+  readonly forTraining?: boolean;
 }
 
 /** Anything that answers questions about pictures: a local model, a policy in training, a remote server. */

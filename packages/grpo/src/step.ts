@@ -77,7 +77,11 @@ async function askAndScore<Target>(step: Step<Target>): Promise<ScoredGroup<Targ
     if (teaching === config.promptsPerStep) break;
     const indices = prompts.draw(progress, config.promptsPerStep - teaching);
     const samples = await watch.time("data", () => Promise.all(indices.map((index) => dataset.get(index))));
-    const options = { ...samplingOptions(config, step.signal), rng: rng.fork(`sampling-${round}`) };
+    const options = {
+      ...samplingOptions(config, step.signal),
+      rng: rng.fork(`sampling-${round}`),
+      forTraining: true,
+    };
     const answers = await watch.time("sample", () => sampler.complete(samples, options));
     checkAnswers(samples, answers, config.groupSize);
     const groups = samples.map((sample, i) => ({ sample, completions: answers[i] ?? [] }));

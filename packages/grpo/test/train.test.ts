@@ -191,7 +191,7 @@ describe("options of the rollout", () => {
       config: { ...sampling, promptsPerStep: 3, groupSize: 5, steps: 1 },
     });
     const { rng: _, ...options } = asked[0] as CompleteOptions;
-    expect(options).toEqual({ ...sampling, count: 5 });
+    expect(options).toEqual({ ...sampling, count: 5, forTraining: true });
     expect(reports[0]?.groups.map(({ completions }) => completions.length)).toEqual([5, 5, 5]);
     expect(batches[0]?.temperature).toBe(0.7);
     expect(batches[0]?.totals.maxNewTokens).toBe(3);

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { updateSlice } from "@vlmr1/engine";
 import { bucketLength } from "./buckets.ts";
+import { linearModules } from "./linear-modules.ts";
 import type { Architecture, Tensors } from "./family.ts";
 import {
   decode,
@@ -107,6 +108,8 @@ export interface StepResult {
   readonly logits: tf.Tensor2D;
   /** Per layer `[P, K G, C, d]`. */
   readonly cache: readonly KeyValues[];
+  /** What the linear layers of each layer gave, by name, one after the other: per layer `[sum of P G width]`; empty if not wanted. */
+  readonly linears: readonly tf.Tensor1D[];
 }
 
 /** One token of every answer; it sees the shared prompt, the answer so far (`cache`), and itself. */
@@ -116,6 +119,7 @@ export function stepPass(
   inputs: StepInputs,
   prefix: readonly KeyValues[],
   cache: readonly KeyValues[],
+  keepLinears = false,
 ): StepResult {
   const { decoder } = config.architecture;
   const prompts = inputs.rotary.cos.shape[0] as number;
@@ -124,7 +128,9 @@ export function stepPass(
     { ...shared, shared: true },
     { ...(cache[i] as KeyValues), shared: false },
   ]);
-  const { hidden, keyValues } = decode(root, decoder, inputs, { prompts, group, length: 1 }, { earlier });
+  const outputs = new Map<string, tf.Tensor>();
+  const tokens = { prompts, group, length: 1 };
+  const { hidden, keyValues } = decode({ ...root, outputs }, decoder, inputs, tokens, { earlier });
   const grown = keyValues.map((own, i) => {
     const old = cache[i] as KeyValues;
     return {
@@ -132,17 +138,24 @@ export function stepPass(
       values: updateSlice(old.values, own.values, inputs.start),
     };
   });
-  return { logits: logits(headScope(root, decoder), finalNorm(root, decoder, hidden)), cache: grown };
+  const kept = keepLinears ? linearModules(decoder, root.tensors) : [];
+  return {
+    logits: logits(headScope(root, decoder), finalNorm(root, decoder, hidden)),
+    cache: grown,
+    linears: kept.map((modules) =>
+      tf.concat(modules.map(({ name }) => tf.reshape(outputs.get(name) as tf.Tensor1D, [-1]))),
+    ),
+  };
 }
 
-/** Inputs of a pass over whole answers. */
+/** Inputs of a pass over whole answers; rows are ordered by step, as decoding computes them. */
 export interface AnswerTensors extends TokenInputs {
-  /** int32 `[P G T]`: the tokens whose probability is wanted; `ids` are these without the last of each answer. */
+  /** int32 `[T P G]`: the tokens whose probability is wanted; `ids` `[(T - 1) P G]` are these without the last of each answer. */
   readonly targets: tf.Tensor1D;
 }
 
 /**
- * Hidden states, normalized, that predict each of T tokens of G answers to each of P prompts: `[P G T, D]`. The prompt is computed
+ * Hidden states, normalized, that predict each of T tokens of G answers to each of P prompts: `[T P G, D]`. The prompt is computed
  * once (with `lastOnly`); the state that predicts the first token is its last one.
  */
 export function answerPass(
@@ -156,10 +169,9 @@ export function answerPass(
   const G = (inputs.ids.shape[0] as number) / P / T1;
   const D = decoder.hiddenSize;
   const earlier = prompt.keyValues.map((own) => [{ ...own, shared: true }]);
-  const tokens = { prompts: P, group: G, length: T1 };
-  const { hidden } = decode(root, decoder, inputs, tokens, { earlier, layer: config.layer }); // [P G (T - 1), D]
-  const last = tf.reshape(prompt.hidden, [P, 1, 1, D]);
-  const first = tf.reshape(tf.tile(last, [1, G, 1, 1]), [P * G, 1, D]);
-  const all = tf.concat([first, tf.reshape(hidden, [P * G, T1, D])], 1); // [P G, T, D]
-  return finalNorm(root, decoder, tf.reshape(all, [P * G * (T1 + 1), D]));
+  const tokens = { prompts: P, group: G, length: T1, stepsFirst: true };
+  const { hidden } = decode(root, decoder, inputs, tokens, { earlier, layer: config.layer }); // [(T - 1) P G, D]
+  const last = tf.reshape(prompt.hidden, [P, 1, D]);
+  const first = tf.reshape(tf.tile(last, [1, G, 1]), [P * G, D]);
+  return finalNorm(root, decoder, tf.concat([first, hidden], 0)); // [T P G, D]
 }

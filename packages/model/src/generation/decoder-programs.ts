@@ -33,6 +33,8 @@ export interface NextToken {
 /** One token further. */
 export interface StepOutput extends NextToken {
   readonly cache: readonly KeyValues[];
+  /** See `StepResult`. */
+  readonly linears: readonly tf.Tensor1D[];
 }
 
 type PrefillFunction = (
@@ -56,7 +58,8 @@ export interface DecoderPrograms {
   readonly prefill: Compiled<Parameters<PrefillFunction>, Prefilled>;
   /** First tokens of G answers from the logits of their prompts, `[P, V]`. */
   first(mode: Exclude<PickMode, "logits">): Compiled<Parameters<FirstFunction>, NextToken>;
-  step(mode: PickMode): Compiled<Parameters<StepFunction>, StepOutput>;
+  /** With `keepLinears`, a step gives what its linear layers gave, too. */
+  step(mode: PickMode, keepLinears: boolean): Compiled<Parameters<StepFunction>, StepOutput>;
   release(): Promise<void>;
 }
 
@@ -85,7 +88,7 @@ export function createDecoderPrograms(engine: Engine, config: PassConfig, bake: 
     { name: "prefill" },
   );
   const firsts = new Map<PickMode, Compiled<Parameters<FirstFunction>, NextToken>>();
-  const steps = new Map<PickMode, Compiled<Parameters<StepFunction>, StepOutput>>();
+  const steps = new Map<string, Compiled<Parameters<StepFunction>, StepOutput>>();
   const first = (mode: Exclude<PickMode, "logits">): Compiled<Parameters<FirstFunction>, NextToken> => {
     const known = firsts.get(mode);
     if (known) return known;
@@ -96,18 +99,19 @@ export function createDecoderPrograms(engine: Engine, config: PassConfig, bake: 
     firsts.set(mode, program);
     return program;
   };
-  const step = (mode: PickMode): Compiled<Parameters<StepFunction>, StepOutput> => {
-    const known = steps.get(mode);
+  const step = (mode: PickMode, keepLinears: boolean): Compiled<Parameters<StepFunction>, StepOutput> => {
+    const key = `${mode} ${keepLinears}`;
+    const known = steps.get(key);
     if (known) return known;
     const program = engine.compile<Parameters<StepFunction>, StepOutput>(
       (frozen, trained, prefix, cache, inputs, pick) => {
         const root = modelScope(config, [frozen, trained]);
-        const result = stepPass(root, config, inputs, prefix, cache);
-        return { ...choose(mode, result.logits, pick), cache: result.cache };
+        const result = stepPass(root, config, inputs, prefix, cache, keepLinears);
+        return { ...choose(mode, result.logits, pick), cache: result.cache, linears: result.linears };
       },
       { name: `decode, ${mode}`, ...(bake ? { constant: [0], cacheSize: 2 } : {}) },
     );
-    steps.set(mode, program);
+    steps.set(key, program);
     return program;
   };
   const release = async (): Promise<void> => {

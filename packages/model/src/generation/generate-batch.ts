@@ -7,6 +7,7 @@ import { answerRotary, promptInputs, type Prompt } from "../prompt-batch.ts";
 import { bucketLength } from "../buckets.ts";
 import { extendAnswer, newAnswer, type AnswerState, type StopRules } from "./answer-state.ts";
 import type { DecoderPrograms, PickMode } from "./decoder-programs.ts";
+import { clearSteps, keepStep, type KeptLinears } from "./kept-linears.ts";
 import { drawToken, type Draw } from "./sample-on-host.ts";
 import { isPlainSampling, type SamplingOptions } from "./sampling-options.ts";
 
@@ -38,6 +39,8 @@ export interface BatchRequest {
   readonly signal?: AbortSignal | undefined;
   /** Called after each step with the answers so far. */
   readonly onStep?: ((answers: readonly AnswerState[]) => void) | undefined;
+  /** Filled with what the linear layers give for the tokens of the answers. */
+  readonly kept?: KeptLinears | undefined;
 }
 
 /** The model side of a batch. */
@@ -136,9 +139,12 @@ export async function generateBatch(model: BatchModel, request: BatchRequest): P
   try {
     await firstTokens(model, request, mode, ready.logits, answers);
     const prefix = ready.keyValues as readonly KeyValueTensors[];
-    for (let t = 0; t + 1 < rules.maxNewTokens && !allDone(answers, request); t++) {
+    let t = 0;
+    for (; t + 1 < rules.maxNewTokens && !allDone(answers, request); t++) {
       await step(model, request, mode, prefix, cache, answers, t);
+      if (request.kept) await keepStep(request.kept, t);
     }
+    if (request.kept) await clearSteps(request.kept, t);
   } finally {
     disposeTree([ready, cache.layers]);
   }
@@ -212,7 +218,7 @@ async function step(
   t: number,
 ): Promise<void> {
   const { engine, decoder, programs } = model;
-  const { prompts, slots } = request;
+  const { prompts, slots, kept } = request;
   const ids = Int32Array.from(answers, (answer) =>
     answer.ids.length > t ? (answer.ids[t] as number) : request.padTokenId,
   );
@@ -231,9 +237,9 @@ async function step(
   const { temperature } = request.sampling;
   const output = await withUploaded(engine, host, ({ inputs, uniforms }) =>
     programs
-      .step(mode)
+      .step(mode, kept !== undefined)
       .into(
-        { cache: cache.layers } as never,
+        { cache: cache.layers, linears: kept?.ofStep ?? [] } as never,
         model.frozen,
         model.trained,
         prefix as never,

@@ -6,6 +6,7 @@ import type { Architecture } from "../family.ts";
 import type { Prompt } from "../prompt-batch.ts";
 import { finishAnswer, type AnswerState, type GeneratedAnswer, type StopRules } from "./answer-state.ts";
 import { generateBatch, type BatchModel } from "./generate-batch.ts";
+import type { KeptLinears } from "./kept-linears.ts";
 import { checkSampling, type SamplingOptions } from "./sampling-options.ts";
 
 /** News of answers that are being written. */
@@ -31,6 +32,16 @@ export interface GenerateRequest {
   readonly signal?: AbortSignal | undefined;
   /** Called for every answer that got a token. */
   readonly onUpdate?: ((update: GenerationUpdate) => void) | undefined;
+  /** Keeps what the linear layers gave, where all answers fit into one batch. */
+  readonly keeper?: LinearsKeeper | undefined;
+}
+
+/** Takes what the linear layers gave for the tokens of answers. */
+export interface LinearsKeeper {
+  /** Memory for B answers in T steps, if there may be any. */
+  reserve(rows: number, steps: number): KeptLinears | undefined;
+  /** Row b of the memory is of the answer with these tokens. */
+  filled(kept: KeptLinears, answers: readonly (readonly number[])[]): void;
 }
 
 /** A model that can write. */
@@ -66,8 +77,10 @@ export async function generateAnswers(
   }
   const rules = { ...request.rules, maxNewTokens: Math.min(request.rules.maxNewTokens, room) };
   const answers: GeneratedAnswer[][] = prompts.map(() => []);
-  for (const batch of planBatches(prompts, request.count)) {
-    const states = await runBatch(model, prompts, batch, { ...request, rules });
+  const batches = planBatches(prompts, request.count);
+  const keeper = batches.length === 1 ? request.keeper : undefined;
+  for (const batch of batches) {
+    const states = await runBatch(model, prompts, batch, { ...request, rules, keeper });
     batch.forEach((prompt, p) => {
       const own = states.slice(p * request.count, (p + 1) * request.count);
       answers[prompt] = own.map((state) => finishAnswer(state, rules));
@@ -116,7 +129,9 @@ async function runBatch(
     Array.from({ length: request.count }, (_, answer) => request.rng.fork(`${prompt}/${answer}`)),
   );
   const report = request.onUpdate && progressReporter(batch, request);
-  return generateBatch(model, {
+  const kept = request.keeper?.reserve(size * request.count, bucketLength(request.rules.maxNewTokens) - 1);
+  const states = await generateBatch(model, {
+    kept,
     prompts,
     count: request.count,
     idle: (size - batch.length) * request.count,
@@ -130,6 +145,14 @@ async function runBatch(
     signal: request.signal,
     onStep: report,
   });
+  if (kept) {
+    const written = states.slice(0, batch.length * request.count);
+    request.keeper?.filled(
+      kept,
+      written.map(({ ids }) => ids),
+    );
+  }
+  return states;
 }
 
 function progressReporter(

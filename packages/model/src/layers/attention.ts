@@ -12,6 +12,8 @@ export interface HeadShape {
   readonly prompts: number;
   readonly group: number;
   readonly length: number;
+  /** Whether rows are ordered `[T P G]` instead of `[P G T]`. */
+  readonly stepsFirst?: boolean;
   readonly keyHeads: number;
   readonly queriesPerKey: number;
   readonly headDim: number;
@@ -22,24 +24,29 @@ export interface KeyValues {
   readonly values: tf.Tensor;
 }
 
+/** The axes of rows: `[P, G, T]`, or `[T, P, G]`. */
+function rowAxes({ prompts, group, length, stepsFirst }: HeadShape): number[] {
+  return stepsFirst ? [length, prompts, group] : [prompts, group, length];
+}
+
 /** `[P G T, K R d]` to `[P, K, G R, T, d]`. */
 export function splitQueries(x: tf.Tensor, s: HeadShape): tf.Tensor {
-  const apart = tf.reshape(x, [s.prompts, s.group, s.length, s.keyHeads, s.queriesPerKey, s.headDim]);
-  const heads = tf.transpose(apart, [0, 3, 1, 4, 2, 5]); // [P, K, G, R, T, d]
+  const apart = tf.reshape(x, [...rowAxes(s), s.keyHeads, s.queriesPerKey, s.headDim]);
+  const heads = tf.transpose(apart, s.stepsFirst ? [1, 3, 2, 4, 0, 5] : [0, 3, 1, 4, 2, 5]); // [P, K, G, R, T, d]
   return tf.reshape(heads, [s.prompts, s.keyHeads * s.group * s.queriesPerKey, s.length, s.headDim]);
 }
 
 /** `[P G T, K d]` to `[P, K G, T, d]`. */
 export function splitKeys(x: tf.Tensor, s: HeadShape): tf.Tensor {
-  const apart = tf.reshape(x, [s.prompts, s.group, s.length, s.keyHeads, s.headDim]);
-  const heads = tf.transpose(apart, [0, 3, 1, 2, 4]); // [P, K, G, T, d]
+  const apart = tf.reshape(x, [...rowAxes(s), s.keyHeads, s.headDim]);
+  const heads = tf.transpose(apart, s.stepsFirst ? [1, 3, 2, 0, 4] : [0, 3, 1, 2, 4]); // [P, K, G, T, d]
   return tf.reshape(heads, [s.prompts, s.keyHeads * s.group, s.length, s.headDim]);
 }
 
 /** `[P, K G R, T, d]` to `[P G T, K R d]`. */
 export function joinHeads(x: tf.Tensor, s: HeadShape): tf.Tensor {
   const apart = tf.reshape(x, [s.prompts, s.keyHeads, s.group, s.queriesPerKey, s.length, s.headDim]);
-  const tokens = tf.transpose(apart, [0, 2, 4, 1, 3, 5]); // [P, G, T, K, R, d]
+  const tokens = tf.transpose(apart, s.stepsFirst ? [4, 0, 2, 1, 3, 5] : [0, 2, 4, 1, 3, 5]); // [P, G, T, K, R, d] or [T, P, G, K, R, d]
   return tf.reshape(tokens, [s.prompts * s.group * s.length, s.keyHeads * s.queriesPerKey * s.headDim]);
 }
 

@@ -15,11 +15,12 @@ import { rmsNorm } from "./norm.ts";
 import { rotate, type Rotary } from "./rotary.ts";
 import { child, type Scope } from "./scope.ts";
 
-/** Tokens of a pass: P prompts times G answers times T tokens, flattened in this order. */
+/** Tokens of a pass: P prompts times G answers times T tokens, flattened in this order, or (`stepsFirst`) as `[T P G]`. */
 export interface TokenShape {
   readonly prompts: number;
   readonly group: number;
   readonly length: number;
+  readonly stepsFirst?: boolean;
 }
 
 /** What every layer of one pass shares; all of it is computed on the host. */

@@ -21,6 +21,10 @@ export interface Scope {
   readonly tensors: Tensors;
   readonly adapters?: AdapterScaling | undefined;
   readonly dropout?: AdapterDropout | undefined;
+  /** Where linear layers leave what they give, by module name. */
+  readonly outputs?: Map<string, tf.Tensor> | undefined;
+  /** What linear layers give where that is known already, by module name. */
+  readonly known?: Tensors | undefined;
 }
 
 /** The root of a parameter tree. */

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs";
 import { stopGradient, valueAndGrad, type Compiled, type Engine } from "@vlmr1/engine";
 import type { Tensors } from "../family.ts";
 import type { PolicyLoss } from "./policy-loss.ts";
@@ -61,10 +61,7 @@ function lossInputs(
 /** Compiles the gradient of a loss by the trained parameters. */
 export function compileGradient(engine: Engine, options: ForwardOptions, loss: PolicyLoss): GradientProgram {
   const forwardLoss = (trained: Tensors, frozen: Tensors, forward: ForwardTensors, given: LossTensors) => {
-    const scores = scoreAnswers(options, [frozen, trained], forward);
-    const shape = given.mask.shape;
-    const logProbs = tf.reshape(scores.logProbs, shape) as tf.Tensor2D;
-    const entropies = scores.entropies && (tf.reshape(scores.entropies, shape) as tf.Tensor2D);
+    const { logProbs, entropies } = scoreAnswers(options, [frozen, trained], forward);
     const { loss: value, metrics } = loss.compute(lossInputs(given, logProbs, entropies));
     return { value, aux: { metrics, logProbs, entropies: entropies ?? null } };
   };
@@ -77,10 +74,10 @@ export function compileGradient(engine: Engine, options: ForwardOptions, loss: P
   );
 }
 
-/** Compiles log-probabilities alone, `[P G T]`. */
+/** Compiles log-probabilities alone, `[P G, T]`. */
 export function compileScores(engine: Engine, options: ForwardOptions) {
   return engine.compile(
-    (trained: Tensors, frozen: Tensors, forward: ForwardTensors): tf.Tensor1D =>
+    (trained: Tensors, frozen: Tensors, forward: ForwardTensors): tf.Tensor2D =>
       scoreAnswers(options, [frozen, trained], forward).logProbs,
     { name: "log-probabilities" },
   );

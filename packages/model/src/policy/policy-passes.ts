@@ -9,6 +9,7 @@ import { compileGradient, compileScores, type GradientProgram } from "./gradient
 import { lossInputs, readReport } from "./loss-inputs.ts";
 import type { PolicyLoss } from "./policy-loss.ts";
 import type { AccumulateReport, CompletionGroup, TrainingBatch } from "./policy-types.ts";
+import type { RolloutLinears } from "./rollout-linears.ts";
 import type { TrainedWeights, WeightSet } from "./trained-weights.ts";
 import { dropoutNoise, tokenRows, trainingLayout, type PromptAnswers } from "./training-layout.ts";
 
@@ -20,12 +21,17 @@ export interface PolicyPasses {
   gradient(batch: TrainingBatch, loss: PolicyLoss, target: DeviceTensors): Promise<AccumulateReport>;
 }
 
+interface PassesOptions {
+  readonly layer: LayerFunction | undefined;
+  readonly rollout: RolloutLinears;
+}
+
 /** Lays groups out as one rectangle and runs compiled passes over it. */
 export function createPasses(
   model: Model,
   weights: TrainedWeights,
   promptOf: (sample: Sample) => Prompt,
-  layer: LayerFunction | undefined,
+  { layer, rollout }: PassesOptions,
 ): PolicyPasses {
   const { engine } = model;
   const programs = createPrograms(model, weights, layer);
@@ -34,7 +40,7 @@ export function createPasses(
     async score(set, groups, temperature) {
       if (groups.length === 0) return [];
       const batch = layOut(groups);
-      const inputs = await inputsOf(batch, set, temperature);
+      const inputs = { ...(await inputsOf(batch, set, temperature)), known: null };
       const result = await withUploaded(engine, inputs, (forward) =>
         programs.scores(set)(set.trained, set.frozen, forward as never),
       );
@@ -46,7 +52,8 @@ export function createPasses(
       const set = weights.current;
       const laidOut = layOut(batch.groups);
       const { sizes } = laidOut.layout;
-      const forward = await inputsOf(laidOut, set, batch.temperature, batch.rng);
+      const known = await rollout.of(laidOut.answers, sizes);
+      const forward = { ...(await inputsOf(laidOut, set, batch.temperature, batch.rng)), known };
       const result = await withUploaded(engine, { forward, given: lossInputs(sizes, batch) }, (inputs) =>
         programs
           .gradient(loss)

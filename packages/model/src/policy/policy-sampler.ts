@@ -1,7 +1,7 @@
 import type { CompleteOptions, Completion, CompletionModel, Sample } from "@vlmr1/core";
 import type { GeneratedAnswer } from "../generation/answer-state.ts";
 import { createDecoderPrograms } from "../generation/decoder-programs.ts";
-import { generateAnswers } from "../generation/generate.ts";
+import { generateAnswers, type LinearsKeeper } from "../generation/generate.ts";
 import { PLAIN_SAMPLING, type SamplingOptions } from "../generation/sampling-options.ts";
 import type { Model } from "../model.ts";
 import type { Prompt } from "../prompt-batch.ts";
@@ -9,12 +9,16 @@ import type { TrainedWeights } from "./trained-weights.ts";
 
 const DEFAULT_NEW_TOKENS = 256;
 
-/** Answers samples with the weights of the moment. `bake`: see `createDecoderPrograms`. */
+/**
+ * Answers samples with the weights of the moment. `bake`: see `createDecoderPrograms`. `keeper` gets what an update needs again of
+ * answers that are for training.
+ */
 export function createSampler(
   model: Model,
   weights: TrainedWeights,
   promptOf: (sample: Sample) => Prompt,
   bake: boolean,
+  keeper: LinearsKeeper | undefined,
 ): CompletionModel["complete"] {
   const { engine, architecture, generation, tokenizer, encoder } = model;
   const { decoder } = architecture;
@@ -35,6 +39,7 @@ export function createSampler(
         },
         padTokenId: generation.padTokenId,
         signal: request.signal,
+        keeper: request.forTraining ? keeper : undefined,
       },
     );
     return answers.map((group) => group.map(asCompletion));

@@ -70,11 +70,11 @@ export function trainingLayout(
   const S = promptLength(Math.max(...groups.map(({ prompt }) => prompt.ids.length)));
   const prompts = Array.from({ length: P }, (_, p) => (groups[p] ?? (groups[0] as PromptAnswers)).prompt);
   const fed = new Int32Array(P * G * (T - 1)).fill(padTokenId);
-  const targets = new Int32Array(P * G * T).fill(padTokenId);
+  const targets = new Int32Array(P * G * T).fill(padTokenId); // [T, P, G], as decoding computes them
   groups.forEach(({ answers }, p) => {
     answers.forEach((ids, g) => {
-      targets.set(ids, (p * G + g) * T);
-      fed.set(ids.slice(0, -1), (p * G + g) * (T - 1));
+      ids.forEach((id, t) => (targets[(t * P + p) * G + g] = id));
+      ids.slice(0, -1).forEach((id, t) => (fed[(t * P + p) * G + g] = id));
     });
   });
   const answer = {

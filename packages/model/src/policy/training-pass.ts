@@ -3,7 +3,7 @@ import { checkpoint } from "@vlmr1/engine";
 import type { Tensors } from "../family.ts";
 import { headScope, type LayerFunction, type TokenInputs } from "../language-model.ts";
 import { decoderLayer } from "../layers/decoder.ts";
-import { targetScores, type TargetScores } from "../layers/head.ts";
+import { targetScores } from "../layers/head.ts";
 import type { AdapterDropout, Scope } from "../layers/scope.ts";
 import {
   answerPass,
@@ -35,6 +35,8 @@ export interface ForwardTensors {
   readonly temperature: tf.Scalar;
   /** For adapters with dropout, while they are trained. */
   readonly noise: Pick<AdapterDropout, "rows" | "columns"> | null;
+  /** What the linear layers give for the tokens of the answers, where the rollout kept it: by module name, `[(T - 1) P G, width]`. */
+  readonly known: Tensors | null;
 }
 
 export interface ForwardOptions extends PassConfig {
@@ -42,6 +44,12 @@ export interface ForwardOptions extends PassConfig {
   readonly headIsTrained: boolean;
   /** Share of the adapters' inputs that is zeroed; 0 when nothing is trained. */
   readonly dropout: number;
+}
+
+/** `TargetScores` of answers, each `[P G, T]`. */
+export interface AnswerScores {
+  readonly logProbs: tf.Tensor2D;
+  readonly entropies?: tf.Tensor2D;
 }
 
 function imageFeatures(
@@ -56,27 +64,31 @@ function imageFeatures(
 }
 
 /**
- * log p of every answer token, `[P G T]`: images once, prompts once, answers over the keys and values of their prompt. Gradients flow
+ * log p of every answer token, `[P G, T]`: images once, prompts once, answers over the keys and values of their prompt. Gradients flow
  * the same way back.
  */
 export function scoreAnswers(
   options: ForwardOptions,
   records: readonly Tensors[],
   inputs: ForwardTensors,
-): TargetScores {
+): AnswerScores {
   const { decoder } = options.architecture;
   const dropout =
     inputs.noise && options.dropout > 0 ? { ...inputs.noise, rate: options.dropout } : undefined;
   const root = modelScope(options, records, dropout);
   const images = imageFeatures(options, root.tensors, inputs.images);
   const prompt = promptPass(root, options, inputs.prompt, images, true);
-  const hidden = answerPass(root, options, prompt, inputs.answer); // [P G T, D]
-  return targetScores(headScope(root, decoder), hidden, inputs.answer.targets, {
+  const known = inputs.known ?? undefined;
+  const hidden = answerPass({ ...root, known }, options, prompt, inputs.answer); // [T P G, D]
+  const { logProbs, entropies } = targetScores(headScope(root, decoder), hidden, inputs.answer.targets, {
     temperature: inputs.temperature,
     trainable: options.headIsTrained,
     entropies: options.entropies,
     chunkRows: Math.max(16, Math.floor(LOGITS_AT_ONCE / decoder.vocabularySize)),
   });
+  const T = (inputs.answer.rotary.cos.shape[2] as number) + 1;
+  const byAnswer = (x: tf.Tensor): tf.Tensor2D => tf.transpose(tf.reshape(x, [T, -1])) as tf.Tensor2D; // [P G, T]
+  return { logProbs: byAnswer(logProbs), ...(entropies && { entropies: byAnswer(entropies) }) };
 }
 
 /** A decoder layer that keeps only its inputs for the backward pass and computes the rest again (https://arxiv.org/abs/1604.06174). */
