@@ -1,7 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { updateSlice } from "@vlmr1/engine";
 import { bucketLength } from "./buckets.ts";
-import { linearModules } from "./linear-modules.ts";
 import type { Architecture, Tensors } from "./family.ts";
 import {
   decode,
@@ -13,6 +12,7 @@ import {
 } from "./language-model.ts";
 import type { KeyValues } from "./layers/attention.ts";
 import { logits } from "./layers/head.ts";
+import { linearModulesByLayer } from "./lora/lora-config.ts";
 import { rootScope, type AdapterDropout, type AdapterScaling, type Scope } from "./layers/scope.ts";
 
 /** Image side of a prompt pass; `deepstack` is empty for most families. */
@@ -138,7 +138,7 @@ export function stepPass(
       values: updateSlice(old.values, own.values, inputs.start),
     };
   });
-  const kept = keepLinears ? linearModules(decoder, root.tensors) : [];
+  const kept = keepLinears ? linearModulesByLayer(config.architecture) : [];
   return {
     logits: logits(headScope(root, decoder), finalNorm(root, decoder, hidden)),
     cache: grown,

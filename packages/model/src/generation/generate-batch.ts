@@ -142,9 +142,8 @@ export async function generateBatch(model: BatchModel, request: BatchRequest): P
     let t = 0;
     for (; t + 1 < rules.maxNewTokens && !allDone(answers, request); t++) {
       await step(model, request, mode, prefix, cache, answers, t);
-      if (request.kept) await keepStep(request.kept, t);
     }
-    if (request.kept) await clearSteps(request.kept, t);
+    if (request.kept) clearSteps(request.kept, t);
   } finally {
     disposeTree([ready, cache.layers]);
   }
@@ -239,7 +238,7 @@ async function step(
     programs
       .step(mode, kept !== undefined)
       .into(
-        { cache: cache.layers, linears: kept?.ofStep ?? [] } as never,
+        { cache: cache.layers } as never,
         model.frozen,
         model.trained,
         prefix as never,
@@ -248,6 +247,8 @@ async function step(
         { uniforms, temperature } as never,
       ),
   );
+  if (kept) await keepStep(kept, t, output.linears as readonly DeviceTensor[]);
+  disposeTree(output.linears);
   await take(
     output.drawn ? { drawn: output.drawn } : { logits: output.logits as DeviceTensor },
     request,

@@ -40,8 +40,8 @@ export interface GenerateRequest {
 export interface LinearsKeeper {
   /** Memory for B answers in T steps, if there may be any. */
   reserve(rows: number, steps: number): KeptLinears | undefined;
-  /** Row b of the memory is of the answer with these tokens. */
-  filled(kept: KeptLinears, answers: readonly (readonly number[])[]): void;
+  /** The memory is filled: row b belongs to answer b, `count` answers to each prompt. */
+  filled(prompts: readonly Prompt[], answers: readonly (readonly number[])[]): void;
 }
 
 /** A model that can write. */
@@ -146,11 +146,8 @@ async function runBatch(
     onStep: report,
   });
   if (kept) {
-    const written = states.slice(0, batch.length * request.count);
-    request.keeper?.filled(
-      kept,
-      written.map(({ ids }) => ids),
-    );
+    const ids = states.map((state) => state.ids);
+    request.keeper?.filled(prompts.slice(0, batch.length), ids.slice(0, batch.length * request.count));
   }
   return states;
 }

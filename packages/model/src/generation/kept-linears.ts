@@ -1,6 +1,6 @@
-import type { DeviceTensor, Engine } from "@vlmr1/engine";
+import type { DeviceTensor } from "@vlmr1/engine";
 import { readFloats } from "../host-tree.ts";
-import type { LinearModule } from "../linear-modules.ts";
+import type { LinearModule } from "../lora/lora-config.ts";
 
 /** What the linear layers of the decoder gave for every token that a batch of B answers was fed, in T steps. */
 export interface KeptLinears {
@@ -8,56 +8,52 @@ export interface KeptLinears {
   readonly steps: number;
   /** By decoder layer. */
   readonly layers: readonly (readonly KeptLinear[])[];
-  /** Where a step leaves its own, by decoder layer: `[sum of B width]`. */
-  readonly ofStep: readonly DeviceTensor[];
 }
 
-export interface KeptLinear extends LinearModule {
+export interface KeptLinear {
+  readonly name: string;
+  /** Numbers for each token. */
+  readonly width: number;
   /** `[T B, width]`: a step is one block, written at once. */
-  readonly outputs: DeviceTensor;
+  readonly outputs: Float32Array;
 }
 
-/** Bytes of the outputs of `linears` for B rows and T steps. */
-export function keptBytes(
-  linears: readonly (readonly LinearModule[])[],
-  rows: number,
-  steps: number,
-): number {
-  return linears.flat().reduce((sum, { width }) => sum + width, 0) * rows * steps * 4;
+/** Bytes of what `layers` give for B rows in T steps. */
+export function keptBytes(layers: readonly (readonly LinearModule[])[], rows: number, steps: number): number {
+  return layers.flat().reduce((sum, { outputs }) => sum + outputs, 0) * rows * steps * 4;
 }
 
 /** Memory for B rows and T steps. */
 export function createKeptLinears(
-  engine: Engine,
-  linears: readonly (readonly LinearModule[])[],
+  layers: readonly (readonly LinearModule[])[],
   rows: number,
   steps: number,
 ): KeptLinears {
-  const layers = linears.map((modules) =>
-    modules.map((module) => ({ ...module, outputs: engine.zeros([steps * rows, module.width]) })),
+  const memory = layers.map((modules) =>
+    modules.map(({ name, outputs: width }) => ({
+      name,
+      width,
+      outputs: new Float32Array(steps * rows * width),
+    })),
   );
-  const ofStep = linears.map((modules) =>
-    engine.zeros([modules.reduce((sum, { width }) => sum + width, 0) * rows]),
-  );
-  return { rows, steps, layers, ofStep };
+  return { rows, steps, layers: memory };
 }
 
-/** Moves what step t left to its place. */
-export async function keepStep({ rows, layers, ofStep }: KeptLinears, t: number): Promise<void> {
+/** Keeps what step t gave, per layer `[sum of B width]`. */
+export async function keepStep(
+  { rows, layers }: KeptLinears,
+  t: number,
+  given: readonly DeviceTensor[],
+): Promise<void> {
   for (const [i, modules] of layers.entries()) {
-    const data = await readFloats(ofStep[i] as DeviceTensor);
+    const data = await readFloats(given[i] as DeviceTensor);
     let at = 0;
-    for (const { width, outputs } of modules) {
-      outputs.write(data.subarray(at, (at += rows * width)), t * rows * width);
-    }
+    for (const { width, outputs } of modules)
+      outputs.set(data.subarray(at, (at += rows * width)), t * rows * width);
   }
 }
 
 /** Zeros the steps from t on: what an earlier batch left there must not reach a gradient. */
-export async function clearSteps({ rows, layers }: KeptLinears, t: number): Promise<void> {
-  for (const { width, outputs } of layers.flat()) {
-    const data = await readFloats(outputs);
-    if (t * rows * width < data.length)
-      outputs.write(new Float32Array(data.length - t * rows * width), t * rows * width);
-  }
+export function clearSteps({ rows, layers }: KeptLinears, t: number): void {
+  for (const { width, outputs } of layers.flat()) outputs.fill(0, t * rows * width);
 }

@@ -1,5 +1,5 @@
 import { VlmR1Error } from "@vlmr1/core";
-import type { TensorSpec } from "../family.ts";
+import type { Architecture, TensorSpec } from "../family.ts";
 import { namesMatching } from "./name-pattern.ts";
 
 /** A low-rank adapter in numbers; the fields of PEFT's `adapter_config.json` that change the computation. */
@@ -49,7 +49,8 @@ const HEAD = "lm_head";
 /** Parameters that are tables, not linear layers. */
 const TABLES = ["embed_tokens", "pos_embed", "position_embedding"];
 
-type LinearModule = Pick<AdaptedModule, "name" | "inputs" | "outputs">;
+/** A linear layer, adapted or not. */
+export type LinearModule = Pick<AdaptedModule, "name" | "inputs" | "outputs">;
 
 /** The linear layers among the parameters of a model. The output head is one of them, tied to the embedding or not. */
 export function linearModules(specs: readonly TensorSpec[]): LinearModule[] {
@@ -65,6 +66,15 @@ export function linearModules(specs: readonly TensorSpec[]): LinearModule[] {
   if (!tied) return modules;
   const [outputs, inputs] = tied.shape as [number, number];
   return [...modules, { name: HEAD, outputs, inputs }];
+}
+
+/** The linear layers of each layer of a decoder, by name. */
+export function linearModulesByLayer({ decoder, tensors }: Architecture): LinearModule[][] {
+  const all = linearModules(tensors);
+  return Array.from({ length: decoder.layers }, (_, i) => {
+    const start = `${decoder.prefix}.layers.${i}.`;
+    return all.filter(({ name }) => name.startsWith(start)).sort((a, b) => (a.name < b.name ? -1 : 1));
+  });
 }
 
 function targetTest(targets: LoraConfig["targets"], names: readonly string[]): (name: string) => boolean {

@@ -48,12 +48,11 @@ export async function createPolicy(model: Model, options: PolicyOptions = {}): P
   const weights = await openTrainedWeights(model, { train, lora, rng, keepReference });
   const promptOf = createPromptCache(model, options.messages);
   const updater = createUpdater(model.engine, weights.group, weights.pack);
-  const { current, decoding, reference } = weights;
+  const { current, reference } = weights;
   const keeps = !options.checkpoint && weights.dropout === 0;
   const rollout = createRolloutLinears(
     model.engine,
-    model.architecture.decoder,
-    decoding,
+    model.architecture,
     keeps ? (options.rolloutMemory ?? ROLLOUT_MEMORY) : 0,
   );
   const layer = options.checkpoint ? checkpointedLayer : undefined;

@@ -52,7 +52,7 @@ export function createPasses(
       const set = weights.current;
       const laidOut = layOut(batch.groups);
       const { sizes } = laidOut.layout;
-      const known = await rollout.of(laidOut.answers, sizes);
+      const known = rollout.of(laidOut.answers, sizes);
       const forward = { ...(await inputsOf(laidOut, set, batch.temperature, batch.rng)), known };
       const result = await withUploaded(engine, { forward, given: lossInputs(sizes, batch) }, (inputs) =>
         programs

@@ -1,18 +1,17 @@
-import type { DecoderConfig, HostTensor } from "../family.ts";
-import { createKeptLinears, keptBytes, type KeptLinears } from "../generation/kept-linears.ts";
-import type { LinearsKeeper } from "../generation/generate.ts";
-import { readFloats } from "../host-tree.ts";
-import { linearModules } from "../linear-modules.ts";
 import type { Engine } from "@vlmr1/engine";
-import type { DeviceTensors } from "../parameters.ts";
+import type { Architecture, HostTensor } from "../family.ts";
+import type { LinearsKeeper } from "../generation/generate.ts";
+import { createKeptLinears, keptBytes, type KeptLinears } from "../generation/kept-linears.ts";
+import { linearModulesByLayer } from "../lora/lora-config.ts";
+import type { Prompt } from "../prompt-batch.ts";
 import type { BatchSizes, PromptAnswers } from "./training-layout.ts";
 
 /** What the linear layers of the decoder gave while the answers of the last rollout were written. */
 export interface RolloutLinears extends LinearsKeeper {
   /** Says that the weights changed, so that nothing of it holds any more. */
   forget(): void;
-  /** By module name, `[(T - 1) P G, width]`; null unless every answer of the batch is of the last rollout. */
-  of(groups: readonly PromptAnswers[], sizes: BatchSizes): Promise<Record<string, HostTensor> | null>;
+  /** By module name, `[(T - 1) P G, width]`; null unless every answer is of the last rollout, to the same prompt. */
+  of(groups: readonly PromptAnswers[], sizes: BatchSizes): Readonly<Record<string, HostTensor>> | null;
 }
 
 /**
@@ -23,44 +22,46 @@ export interface RolloutLinears extends LinearsKeeper {
  */
 export function createRolloutLinears(
   engine: Engine,
-  decoder: DecoderConfig,
-  decoding: { readonly frozen: DeviceTensors; readonly trained: DeviceTensors },
+  architecture: Architecture,
   limit: number,
 ): RolloutLinears {
-  const linears = linearModules(decoder, { ...decoding.frozen, ...decoding.trained });
-  const isPossible = engine.device === "cpu" && !engine.describe().worker; // elsewhere, keeping would mean copying
+  const layers = linearModulesByLayer(architecture);
+  const isPossible = engine.device === "cpu" && !engine.describe().worker; // elsewhere, every step would be copied once more
   let memory: KeptLinears | undefined;
-  let rowOf = new Map<readonly number[], number>();
+  let rows = new Map<readonly number[], { prompt: Prompt; row: number }>();
+  const forget = (): void => {
+    rows = new Map();
+  };
   return {
-    reserve(rows, steps) {
-      rowOf = new Map();
-      if (!isPossible || keptBytes(linears, rows, steps) > limit) return undefined;
-      if (memory?.rows !== rows || memory.steps !== steps)
-        memory = createKeptLinears(engine, linears, rows, steps);
+    forget,
+    reserve(count, steps) {
+      forget();
+      if (!isPossible || keptBytes(layers, count, steps) > limit) return undefined;
+      if (memory?.rows !== count || memory.steps !== steps) memory = createKeptLinears(layers, count, steps);
       return memory;
     },
-    filled(_, answers) {
-      rowOf = new Map(answers.map((ids, row) => [ids, row]));
+    filled(prompts, answers) {
+      const count = answers.length / prompts.length;
+      answers.forEach((ids, row) =>
+        rows.set(ids, { prompt: prompts[Math.floor(row / count)] as Prompt, row }),
+      );
     },
-    forget() {
-      rowOf = new Map();
-    },
-    async of(groups, { prompts, group, length }) {
-      const rows = new Array<number>(prompts * group).fill(0);
-      for (const [p, { answers }] of groups.entries()) {
+    of(groups, { prompts, group, length }) {
+      const chosen = new Array<number>(prompts * group).fill(0);
+      for (const [p, { prompt, answers }] of groups.entries()) {
         for (const [g, ids] of answers.entries()) {
-          const row = rowOf.get(ids);
-          if (row === undefined) return null;
-          rows[p * group + g] = row;
+          const known = rows.get(ids);
+          if (known?.prompt !== prompt) return null;
+          chosen[p * group + g] = known.row;
         }
       }
       if (!memory || memory.steps < length - 1) return null;
-      const result: Record<string, HostTensor> = {};
-      for (const { name, width, outputs } of memory.layers.flat()) {
-        const data = stepsOf(await readFloats(outputs), memory.rows, rows, length - 1, width);
-        result[name] = { data, shape: [(length - 1) * rows.length, width] };
-      }
-      return result;
+      const { rows: blockRows, layers: kept } = memory;
+      const entries = kept.flat().map(({ name, width, outputs }): [string, HostTensor] => {
+        const data = stepsOf(outputs, blockRows, chosen, length - 1, width);
+        return [name, { data, shape: [(length - 1) * chosen.length, width] }];
+      });
+      return Object.fromEntries(entries);
     },
   };
 }

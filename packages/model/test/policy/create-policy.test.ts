@@ -5,10 +5,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { mergeAdapter } from "../../src/lora/merge-adapter.ts";
 import type { Model } from "../../src/model.ts";
 import { createPolicy, type PolicyOptions } from "../../src/policy/create-policy.ts";
-import type { Optimizer } from "../../src/policy/optimizer.ts";
 import type { PolicyLoss } from "../../src/policy/policy-loss.ts";
 import type { Policy, PolicyState, TrainingBatch, TrainingGroup } from "../../src/policy/policy-types.ts";
 import { sampleMessages } from "../../src/policy/prompt-of-sample.ts";
+import { descent } from "../fixtures/descent.ts";
 import { distance, questions, randomNano } from "../fixtures/small-models.ts";
 
 let engine: Engine;
@@ -27,18 +27,6 @@ const weightedSum: PolicyLoss = {
       totalTokens,
     ) as tf.Scalar,
     metrics: { tokens: tf.sum(mask) as tf.Scalar },
-  }),
-};
-
-/** Keeps the gradient as its state and moves against it. */
-const descent: Optimizer = {
-  key: "descent",
-  slots: ["gradient"],
-  constants: () => ({}),
-  scalars: ({ learningRate }) => ({ rate: learningRate }),
-  update: ({ gradients, parameters, scalars }) => ({
-    parameters: tf.sub(parameters, tf.mul(gradients, scalars["rate"] as tf.Scalar)) as tf.Tensor1D,
-    state: { gradient: gradients },
   }),
 };
 

@@ -3,9 +3,9 @@ import { openEngine, type Engine } from "@vlmr1/engine";
 import * as tf from "@tensorflow/tfjs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createPolicy, type PolicyOptions } from "../../src/policy/create-policy.ts";
-import type { Optimizer } from "../../src/policy/optimizer.ts";
 import type { PolicyLoss } from "../../src/policy/policy-loss.ts";
 import type { Policy, TrainingGroup } from "../../src/policy/policy-types.ts";
+import { descent } from "../fixtures/descent.ts";
 import { distance, questions, randomNano } from "../fixtures/small-models.ts";
 
 let engine: Engine;
@@ -20,17 +20,6 @@ const loss: PolicyLoss = {
   compute: ({ logProbs, advantages, mask }) => ({
     loss: tf.sum(tf.mul(tf.mul(tf.square(logProbs), mask), tf.reshape(advantages, [-1, 1]))) as tf.Scalar,
     metrics: {},
-  }),
-};
-
-const descent: Optimizer = {
-  key: "descent",
-  slots: ["gradient"],
-  constants: () => ({}),
-  scalars: ({ learningRate }) => ({ rate: learningRate }),
-  update: ({ gradients, parameters, scalars }) => ({
-    parameters: tf.sub(parameters, tf.mul(gradients, scalars["rate"] as tf.Scalar)) as tf.Tensor1D,
-    state: { gradient: gradients },
   }),
 };
 
@@ -118,6 +107,13 @@ describe("an update after a rollout", () => {
     await policy.complete(samples, { count: 4, rng: createRng(9), maxNewTokens: 16, forTraining: true });
     const groups = await rollout(policy);
     expectSame(await update(policy, [groups]), await update(policy, [unknown(groups)]));
+  });
+
+  it("computes everything when the same answers are given to another prompt", async () => {
+    const policy = await policyOf({ train: "language" });
+    const [a, b, c] = (await rollout(policy)) as [TrainingGroup, TrainingGroup, TrainingGroup];
+    const turned = [a, { ...b, sample: c.sample }, { ...c, sample: b.sample }];
+    expectSame(await update(policy, [turned]), await update(policy, [unknown(turned)]));
   });
 
   it("computes everything once weights have changed", async () => {
