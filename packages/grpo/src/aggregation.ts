@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { countedTokens } from "./masked.ts";
-import type { PolicyLossInputs } from "./policy-loss.ts";
+import type { PolicyLossInputs } from "@vlmr1/policy";
 
 /*
  * Five ways to turn one (already masked) number per token, [B, T], into a loss. They differ in what long answers weigh.

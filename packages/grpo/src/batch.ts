@@ -1,4 +1,4 @@
-import type { TrainingGroup } from "./policy.ts";
+import type { TrainingGroup } from "@vlmr1/policy";
 
 /** One group on its way through the updates of a step: what the losses will need, filled in as it becomes known. */
 export interface BatchGroup extends TrainingGroup {

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import { VlmR1Error } from "@vlmr1/core";
 import { z } from "zod";
-import type { PolicyState } from "./policy.ts";
+import type { PolicyState } from "@vlmr1/policy";
 import type { Progress } from "./progress.ts";
 
 /** Everything a run needs to continue bit for bit. */

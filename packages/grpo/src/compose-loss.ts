@@ -3,7 +3,7 @@ import { detached } from "./detached.ts";
 import { klDivergence } from "./kl.ts";
 import type { LossOptions } from "./loss-options.ts";
 import { maskedMean, maskedSum, meanOver } from "./masked.ts";
-import type { PolicyLoss, PolicyLossInputs } from "./policy-loss.ts";
+import type { PolicyLoss, PolicyLossInputs } from "@vlmr1/policy";
 import { importanceRatio, type RatioLevel } from "./ratio.ts";
 import { samplerWeights } from "./sampler-correction.ts";
 import { offPolicyMask, topEntropyMask } from "./token-masks.ts";

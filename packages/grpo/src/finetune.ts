@@ -2,10 +2,9 @@ import { createRng, VlmR1Error, type Dataset, type Rng, type Sample } from "@vlm
 import type { z } from "zod";
 import { cutByLength, cutEvenly } from "./batch.ts";
 import { supervisedLoss } from "./losses/supervised.ts";
-import type { Optimizer } from "./optimizer.ts";
+import type { Optimizer, Policy, TrainingGroup } from "@vlmr1/policy";
 import { adamW } from "./optimizers/adam.ts";
 import { parseOptions } from "./parse-options.ts";
-import type { Policy, TrainingGroup } from "./policy.ts";
 import type { Progress } from "./progress.ts";
 import { createPromptChooser } from "./prompts.ts";
 import type { RunSummary, StepReport } from "./report.ts";

@@ -41,23 +41,22 @@ export { adam, AdamOptions, adamW } from "./optimizers/adam.ts";
 export { muon, MuonOptions, orthogonalized } from "./optimizers/muon.ts";
 export { sgd, SgdOptions } from "./optimizers/sgd.ts";
 export type {
+  AccumulateReport,
+  ApplyReport,
+  CompletionGroup,
   Optimizer,
   OptimizerInputs,
   OptimizerState,
   ParameterLayout,
   ParameterSlot,
-} from "./optimizer.ts";
-export { ParameterOptions } from "./parameter-options.ts";
-export type {
-  AccumulateReport,
-  ApplyReport,
-  CompletionGroup,
   Policy,
+  PolicyLoss,
+  PolicyLossInputs,
   PolicyState,
   TrainingBatch,
   TrainingGroup,
-} from "./policy.ts";
-export type { PolicyLoss, PolicyLossInputs } from "./policy-loss.ts";
+} from "@vlmr1/policy";
+export { ParameterOptions } from "./parameter-options.ts";
 export type { Progress, PromptRecord } from "./progress.ts";
 export { createPromptChooser, type PromptChooser, type PromptWeight } from "./prompts.ts";
 export { importanceRatio, logRatio, type RatioLevel } from "./ratio.ts";

@@ -1,7 +1,7 @@
 import { VlmR1Error } from "@vlmr1/core";
 import { z } from "zod";
 import { matchesPattern } from "./name-pattern.ts";
-import type { ParameterLayout } from "./optimizer.ts";
+import type { ParameterLayout } from "@vlmr1/policy";
 
 /** Options of single parameters, by patterns of their names. */
 export const ParameterOptions = z.strictObject({

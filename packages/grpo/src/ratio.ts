@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { clampExponent } from "./kl.ts";
 import { countedTokens } from "./masked.ts";
-import type { PolicyLossInputs } from "./policy-loss.ts";
+import type { PolicyLossInputs } from "@vlmr1/policy";
 
 /** Whether the importance ratio is taken per token (GRPO) or as the geometric mean over a completion (GSPO). */
 export type RatioLevel = "token" | "sequence";

@@ -1,7 +1,7 @@
 import { VlmR1Error } from "@vlmr1/core";
 import { openCheckpointStore, type CheckpointStore } from "./checkpoint-store.ts";
 import { checkGuards, type GuardEvent } from "./guards.ts";
-import type { Policy, PolicyState } from "./policy.ts";
+import type { Policy, PolicyState } from "@vlmr1/policy";
 import { initialProgress, type Progress } from "./progress.ts";
 import type { RunEnding, RunSummary, ScoredGroup, StepReport, StepSeconds } from "./report.ts";
 import type { RunOptions } from "./run-options.ts";

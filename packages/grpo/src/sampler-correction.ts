@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { z } from "zod";
 import { clampExponent } from "./kl.ts";
-import type { PolicyLossInputs } from "./policy-loss.ts";
+import type { PolicyLossInputs } from "@vlmr1/policy";
 
 /** How to correct for a sampler that is not quite the policy: another engine, another precision, older weights. */
 export const SamplerCorrection = z.strictObject({

@@ -1,5 +1,5 @@
 import type { GrpoConfig } from "./config.ts";
-import type { TrainingGroup } from "./policy.ts";
+import type { TrainingGroup } from "@vlmr1/policy";
 import type { ScoredGroup } from "./report.ts";
 import { isConstant } from "./reward-advantages.ts";
 import type { UpdateOutcome } from "./update.ts";

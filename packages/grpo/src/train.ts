@@ -2,10 +2,9 @@ import { createRng, type CompletionModel, type Dataset, type ScoreFunction } fro
 import type { z } from "zod";
 import { GrpoConfig } from "./config.ts";
 import { grpoLoss } from "./losses/grpo.ts";
-import type { Optimizer } from "./optimizer.ts";
+import type { Optimizer, PolicyLoss } from "@vlmr1/policy";
 import { adamW } from "./optimizers/adam.ts";
 import { parseOptions } from "./parse-options.ts";
-import type { PolicyLoss } from "./policy-loss.ts";
 import { createPromptChooser, type PromptWeight } from "./prompts.ts";
 import type { RunSummary, StepReport } from "./report.ts";
 import { runSteps, type RunSettings } from "./run.ts";

@@ -1,7 +1,12 @@
 import type { Rng } from "@vlmr1/core";
-import type { Optimizer } from "./optimizer.ts";
-import type { AccumulateReport, Policy, TrainingBatch, TrainingGroup } from "./policy.ts";
-import type { PolicyLoss } from "./policy-loss.ts";
+import type {
+  AccumulateReport,
+  Optimizer,
+  Policy,
+  PolicyLoss,
+  TrainingBatch,
+  TrainingGroup,
+} from "@vlmr1/policy";
 
 /** What one optimizer step did, over all of its micro-batches. */
 export interface UpdateOutcome {

@@ -11,11 +11,10 @@ import { gspoLoss } from "../src/losses/gspo.ts";
 import { luspoLoss } from "../src/losses/luspo.ts";
 import { sapoLoss } from "../src/losses/sapo.ts";
 import { vespoLoss } from "../src/losses/vespo.ts";
-import type { OptimizerInputs, ParameterLayout } from "../src/optimizer.ts";
+import type { OptimizerInputs, ParameterLayout, PolicyLossInputs } from "@vlmr1/policy";
 import { adam, adamW } from "../src/optimizers/adam.ts";
 import { muon } from "../src/optimizers/muon.ts";
 import { sgd } from "../src/optimizers/sgd.ts";
-import type { PolicyLossInputs } from "../src/policy-loss.ts";
 import { distance } from "./fixture.ts";
 
 let engine: Engine;

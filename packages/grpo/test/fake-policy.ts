@@ -1,8 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Sample } from "@vlmr1/core";
 import { clipFactor, globalNorm } from "../src/gradient-norm.ts";
-import type { ParameterLayout } from "../src/optimizer.ts";
-import type { CompletionGroup, Policy, PolicyState } from "../src/policy.ts";
+import type { CompletionGroup, ParameterLayout, Policy, PolicyState } from "@vlmr1/policy";
 
 export interface FakePolicyOptions {
   /** Prompts have ids "0", "1", …. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { checkGuards, defaultGuards, Guard, type GuardMemory } from "../src/guards.ts";
-import type { Policy } from "../src/policy.ts";
+import type { Policy } from "@vlmr1/policy";
 import { train } from "../src/train.ts";
 import { collect } from "./collect.ts";
 import { fakeDataset } from "./fake-policy.ts";

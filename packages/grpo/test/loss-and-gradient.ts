@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { detached } from "../src/detached.ts";
-import type { PolicyLoss } from "../src/policy-loss.ts";
+import type { PolicyLoss } from "@vlmr1/policy";
 
 type Rows = readonly (readonly number[])[];
 

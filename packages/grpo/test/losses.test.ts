@@ -10,7 +10,7 @@ import { luspoLoss } from "../src/losses/luspo.ts";
 import { sapoLoss } from "../src/losses/sapo.ts";
 import { supervisedLoss } from "../src/losses/supervised.ts";
 import { vespoLoss } from "../src/losses/vespo.ts";
-import type { PolicyLoss } from "../src/policy-loss.ts";
+import type { PolicyLoss } from "@vlmr1/policy";
 import { distance, fixture } from "./fixture.ts";
 import { lossAndGradient } from "./loss-and-gradient.ts";
 

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs";
 import { createRng } from "@vlmr1/core";
 import { describe, expect, test } from "vitest";
 import { clipFactor, globalNorm } from "../src/gradient-norm.ts";
-import type { Optimizer, ParameterLayout } from "../src/optimizer.ts";
+import type { Optimizer, ParameterLayout } from "@vlmr1/policy";
 import { adam, adamW } from "../src/optimizers/adam.ts";
 import { muon, orthogonalized } from "../src/optimizers/muon.ts";
 import { sgd } from "../src/optimizers/sgd.ts";

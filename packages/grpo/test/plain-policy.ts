@@ -1,5 +1,5 @@
 import type { Sample } from "@vlmr1/core";
-import type { CompletionGroup, Policy } from "../src/policy.ts";
+import type { CompletionGroup, Policy } from "@vlmr1/policy";
 
 /**
  * A policy in plain arithmetic, without TensorFlow.js: a table of logits for each prompt and position, importance-weighted policy

@@ -5,7 +5,7 @@ import { dapoLoss } from "../src/losses/dapo.ts";
 import { grpoLoss } from "../src/losses/grpo.ts";
 import { adamW } from "../src/optimizers/adam.ts";
 import { sgd } from "../src/optimizers/sgd.ts";
-import type { Policy, TrainingBatch } from "../src/policy.ts";
+import type { Policy, TrainingBatch } from "@vlmr1/policy";
 import { train, type TrainOptions } from "../src/train.ts";
 import { collect, essence } from "./collect.ts";
 import { fakeDataset, fakePolicy } from "./fake-policy.ts";

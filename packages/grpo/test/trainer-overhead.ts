@@ -1,4 +1,4 @@
-import type { Policy } from "../src/policy.ts";
+import type { Policy } from "@vlmr1/policy";
 import { train } from "../src/train.ts";
 import { fakeDataset } from "./fake-policy.ts";
 import { plainPolicy } from "./plain-policy.ts";

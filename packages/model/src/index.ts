@@ -38,23 +38,22 @@ export {
 } from "./parameters.ts";
 export { createPolicy, type PolicyOptions } from "./policy/create-policy.ts";
 export type {
+  AccumulateReport,
+  ApplyReport,
+  CompletionGroup,
   Optimizer,
   OptimizerInputs,
   OptimizerState,
   ParameterLayout,
   ParameterSlot,
-} from "./policy/optimizer.ts";
-export { createUpdater, type ParameterUpdater } from "./policy/parameter-update.ts";
-export type { PolicyLoss, PolicyLossInputs } from "./policy/policy-loss.ts";
-export type {
-  AccumulateReport,
-  ApplyReport,
-  CompletionGroup,
   Policy,
+  PolicyLoss,
+  PolicyLossInputs,
   PolicyState,
   TrainingBatch,
   TrainingGroup,
-} from "./policy/policy-types.ts";
+} from "@vlmr1/policy";
+export { createUpdater, type ParameterUpdater } from "./policy/parameter-update.ts";
 export { sampleMessages } from "./policy/prompt-of-sample.ts";
 export type { TrainedPart } from "./policy/trained-parameters.ts";
 export type { Prompt, PromptImage } from "./prompt-batch.ts";

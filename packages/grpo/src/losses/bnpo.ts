@@ -4,7 +4,7 @@ import { clippedSurrogate } from "../clipped-surrogate.ts";
 import { composeLoss } from "../compose-loss.ts";
 import { ClippedLossOptions } from "../loss-options.ts";
 import { parseOptions } from "../parse-options.ts";
-import type { PolicyLoss } from "../policy-loss.ts";
+import type { PolicyLoss } from "@vlmr1/policy";
 
 /**
  * GRPO with one mean over the tokens of a micro-batch in place of the mean of means: every token weighs the same.

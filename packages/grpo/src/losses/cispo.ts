@@ -6,7 +6,7 @@ import { detached } from "../detached.ts";
 import { LossOptions } from "../loss-options.ts";
 import { meanOver } from "../masked.ts";
 import { parseOptions } from "../parse-options.ts";
-import type { PolicyLoss } from "../policy-loss.ts";
+import type { PolicyLoss } from "@vlmr1/policy";
 
 const CispoOptions = LossOptions.extend({
   beta: LossOptions.shape.beta.unwrap().default(0),

@@ -4,7 +4,7 @@ import { clippedSurrogate } from "../clipped-surrogate.ts";
 import { composeLoss } from "../compose-loss.ts";
 import { ClippedLossOptions } from "../loss-options.ts";
 import { parseOptions } from "../parse-options.ts";
-import type { PolicyLoss } from "../policy-loss.ts";
+import type { PolicyLoss } from "@vlmr1/policy";
 
 /**
  * Decoupled clip and dynamic sampling: GRPO with one mean over all tokens of the optimizer step. The paper adds `clipHigh: 0.28`,

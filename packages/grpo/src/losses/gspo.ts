@@ -4,7 +4,7 @@ import { clippedSurrogate } from "../clipped-surrogate.ts";
 import { composeLoss } from "../compose-loss.ts";
 import { ClippedLossOptions } from "../loss-options.ts";
 import { parseOptions } from "../parse-options.ts";
-import type { PolicyLoss } from "../policy-loss.ts";
+import type { PolicyLoss } from "@vlmr1/policy";
 
 /** GSPO's own ranges: a ratio of sequences moves a hundred times less than one of tokens. */
 const GspoOptions = ClippedLossOptions.omit({ ratioLevel: true }).extend({

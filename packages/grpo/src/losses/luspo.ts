@@ -4,7 +4,7 @@ import { clippedSurrogate } from "../clipped-surrogate.ts";
 import { composeLoss } from "../compose-loss.ts";
 import { ClippedLossOptions } from "../loss-options.ts";
 import { parseOptions } from "../parse-options.ts";
-import type { PolicyLoss } from "../policy-loss.ts";
+import type { PolicyLoss } from "@vlmr1/policy";
 
 /**
  * Length-unbiased sequence policy optimization: GSPO whose sequence term is multiplied by the length of the completion; meant for

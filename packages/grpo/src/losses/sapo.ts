@@ -4,7 +4,7 @@ import { meanOfCompletionMeans } from "../aggregation.ts";
 import { composeLoss } from "../compose-loss.ts";
 import { LossOptions } from "../loss-options.ts";
 import { parseOptions } from "../parse-options.ts";
-import type { PolicyLoss } from "../policy-loss.ts";
+import type { PolicyLoss } from "@vlmr1/policy";
 
 const SapoOptions = LossOptions.extend({
   beta: LossOptions.shape.beta.unwrap().default(0),

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { maskedMean, maskedSum } from "../masked.ts";
-import type { PolicyLoss } from "../policy-loss.ts";
+import type { PolicyLoss } from "@vlmr1/policy";
 
 /**
  * Negative log-likelihood of the given answers: supervised fine-tuning, one mean over all tokens of the optimizer step.

@@ -6,7 +6,7 @@ import { detached } from "../detached.ts";
 import { clampExponent } from "../kl.ts";
 import { LossOptions } from "../loss-options.ts";
 import { parseOptions } from "../parse-options.ts";
-import type { PolicyLoss } from "../policy-loss.ts";
+import type { PolicyLoss } from "@vlmr1/policy";
 import { logRatio } from "../ratio.ts";
 
 const shape = (what: string, value: number) => z.number().positive().default(value).describe(what);

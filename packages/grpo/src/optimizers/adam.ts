@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { z } from "zod";
-import type { Optimizer, OptimizerInputs } from "../optimizer.ts";
+import type { Optimizer, OptimizerInputs } from "@vlmr1/policy";
 import { parameterConstants, ParameterOptions } from "../parameter-options.ts";
 import { parseOptions } from "../parse-options.ts";
 

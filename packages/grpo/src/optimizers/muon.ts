@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { z } from "zod";
 import { matchesPattern } from "../name-pattern.ts";
-import type { Optimizer, ParameterLayout, ParameterSlot } from "../optimizer.ts";
+import type { Optimizer, ParameterLayout, ParameterSlot } from "@vlmr1/policy";
 import { parameterConstants } from "../parameter-options.ts";
 import { parseOptions } from "../parse-options.ts";
 import { AdamOptions, adamScalars, adamUpdate } from "./adam.ts";

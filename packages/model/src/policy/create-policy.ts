@@ -6,7 +6,7 @@ import { createUpdater } from "./parameter-update.ts";
 import { createPasses } from "./policy-passes.ts";
 import { createSampler } from "./policy-sampler.ts";
 import { restoreSnapshot, takeSnapshot } from "./policy-state.ts";
-import type { Policy } from "./policy-types.ts";
+import type { Policy } from "@vlmr1/policy";
 import { createPromptCache } from "./prompt-of-sample.ts";
 import { createRolloutLinears } from "./rollout-linears.ts";
 import type { TrainedPart } from "./trained-parameters.ts";

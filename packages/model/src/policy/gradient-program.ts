@@ -1,7 +1,7 @@
 import type * as tf from "@tensorflow/tfjs";
 import { stopGradient, valueAndGrad, type Compiled, type Engine } from "@vlmr1/engine";
 import type { Tensors } from "../family.ts";
-import type { PolicyLoss } from "./policy-loss.ts";
+import type { PolicyLoss } from "@vlmr1/policy";
 import { scoreAnswers, type ForwardOptions, type ForwardTensors } from "./training-pass.ts";
 
 /** Per-token and per-answer inputs of a loss; B = P G answers of T tokens, padding included. */

@@ -2,7 +2,7 @@ import { VlmR1Error } from "@vlmr1/core";
 import type { DeviceTensor } from "@vlmr1/engine";
 import type { HostTensor } from "../family.ts";
 import { disposeTree, readFloats } from "../host-tree.ts";
-import type { AccumulateReport, TrainingBatch } from "./policy-types.ts";
+import type { AccumulateReport, TrainingBatch } from "@vlmr1/policy";
 import { tokenRows, tokenTable, type BatchSizes, type PromptAnswers } from "./training-layout.ts";
 
 type PerToken = readonly (readonly number[])[];

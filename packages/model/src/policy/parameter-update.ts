@@ -3,8 +3,7 @@ import type { DeviceTensor, Engine } from "@vlmr1/engine";
 import { VlmR1Error } from "@vlmr1/core";
 import { disposeTree, readFloats } from "../host-tree.ts";
 import { sizeOf, type ParameterGroup } from "../parameters.ts";
-import type { Optimizer, ParameterLayout } from "./optimizer.ts";
-import type { ApplyReport } from "./policy-types.ts";
+import type { ApplyReport, Optimizer, ParameterLayout } from "@vlmr1/policy";
 
 /** The flat buffers of one trained group: gradients and the optimizer's slots, beside the parameters themselves. */
 export interface ParameterUpdater {

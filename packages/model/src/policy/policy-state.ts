@@ -1,6 +1,6 @@
 import { VlmR1Error } from "@vlmr1/core";
 import type { ParameterUpdater } from "./parameter-update.ts";
-import type { PolicyState } from "./policy-types.ts";
+import type { PolicyState } from "@vlmr1/policy";
 import { copyOf, type TrainedWeights } from "./trained-weights.ts";
 
 const SLOT = "optimizer/";

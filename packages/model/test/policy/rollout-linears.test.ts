@@ -3,8 +3,7 @@ import { openEngine, type Engine } from "@vlmr1/engine";
 import * as tf from "@tensorflow/tfjs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createPolicy, type PolicyOptions } from "../../src/policy/create-policy.ts";
-import type { PolicyLoss } from "../../src/policy/policy-loss.ts";
-import type { Policy, TrainingGroup } from "../../src/policy/policy-types.ts";
+import type { Policy, PolicyLoss, TrainingGroup } from "@vlmr1/policy";
 import { descent } from "../fixtures/descent.ts";
 import { distance, questions, randomNano } from "../fixtures/small-models.ts";
 

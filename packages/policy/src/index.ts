@@ -1,0 +1,18 @@
+export type { NothingUnread } from "./nothing-unread.ts";
+export type {
+  Optimizer,
+  OptimizerInputs,
+  OptimizerState,
+  ParameterLayout,
+  ParameterSlot,
+} from "./optimizer.ts";
+export type { PolicyLoss, PolicyLossInputs } from "./policy-loss.ts";
+export type {
+  AccumulateReport,
+  ApplyReport,
+  CompletionGroup,
+  Policy,
+  PolicyState,
+  TrainingBatch,
+  TrainingGroup,
+} from "./policy.ts";
