@@ -63,15 +63,7 @@ export async function measureDecode(
       const position = prompt + (index % fresh);
       slot.write(Int32Array.of(position));
       start.write(Int32Array.of(0, 0, position, 0));
-      await step.into(
-        { ids, caches: state } as never,
-        weights.views as never,
-        ids,
-        slot,
-        start,
-        uniforms,
-        state as never,
-      );
+      await step.into({ ids, caches: state }, weights.views, ids, slot, start, uniforms, state);
     },
     24,
     4,

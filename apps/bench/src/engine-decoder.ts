@@ -33,7 +33,7 @@ export const fourLayers: DecoderShape = {
 };
 
 /** One layer's tensors; `T` is a shape, a device tensor or a tf.Tensor. */
-export interface Layer<T> {
+export type Layer<T> = {
   readonly norm1: T;
   readonly query: T;
   readonly key: T;
@@ -43,7 +43,7 @@ export interface Layer<T> {
   readonly gate: T;
   readonly up: T;
   readonly down: T;
-}
+};
 
 /** Names of the projections that LoRA adapts. */
 export const projections = ["query", "key", "value", "output", "gate", "up", "down"] as const;
@@ -53,13 +53,13 @@ type Projection = (typeof projections)[number];
 export type Adapters<T> = Readonly<Record<Projection, { readonly a: T; readonly b: T }>>;
 
 /** All weights; the head is the embedding when `head` is absent. */
-export interface DecoderWeights<T> {
+export type DecoderWeights<T> = {
   readonly embedding: T;
   readonly layers: readonly Layer<T>[];
   readonly norm: T;
   readonly head?: T;
   readonly positions?: T;
-}
+};
 
 type Tensor = tf.Tensor;
 

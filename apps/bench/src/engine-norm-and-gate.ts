@@ -16,7 +16,7 @@ export const rmsNorm = tf.customGrad((...given: unknown[]) => {
     const dx = tf.sub(tf.mul(tf.mul(dy, w), r), tf.mul(x, pull));
     return [dx, tf.reshape(tf.matMul(tf.reshape(r, [1, -1]), products), [width])];
   };
-  return { value: tf.mul(tf.mul(x, inverse), weight), gradFunc: gradFunc as never };
+  return { value: tf.mul(tf.mul(x, inverse), weight), gradFunc: gradFunc };
 }) as (x: tf.Tensor, weight: tf.Tensor) => tf.Tensor;
 
 /** `silu(gate) up`; its gradient by hand takes two passes over the activations less than the tape's. */
@@ -29,5 +29,5 @@ export const swiGlu = tf.customGrad((...given: unknown[]) => {
     const [u, s, g] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
     return [tf.mul(tf.mul(dy, u), tf.add(s, tf.mul(g, tf.sub(1, s)))), tf.mul(dy, g)];
   };
-  return { value: tf.mul(gated, up), gradFunc: gradFunc as never };
+  return { value: tf.mul(gated, up), gradFunc: gradFunc };
 }) as (gate: tf.Tensor, up: tf.Tensor) => tf.Tensor;

@@ -1,5 +1,5 @@
 import type * as tf from "@tensorflow/tfjs";
-import { openEngine, valueAndGrad, type DeviceTensor, type EngineOptions } from "@vlmr1/engine";
+import { openEngine, valueAndGrad, type EngineOptions } from "@vlmr1/engine";
 import { adamW, crossEntropy, fourLayers, hiddenStates, type DecoderWeights } from "./engine-decoder.ts";
 import { randomIds, randomWeights, timeCalls, weightShapes } from "./engine-workload.ts";
 import { median } from "./row.ts";
@@ -10,7 +10,7 @@ export async function measureTrainStep(options: EngineOptions, steps: number): P
   const [batch, length] = [16, 96];
   const shapes = weightShapes(fourLayers, true);
   const weights = randomWeights(engine, shapes, 0.05, 1);
-  const like = (): { flat: DeviceTensor; views: unknown } => engine.pack(shapes as never);
+  const like = () => engine.pack(shapes);
   const [grads, m, v] = [like(), like(), like()];
   const loss = (w: DecoderWeights<tf.Tensor>, ids: tf.Tensor, targets: tf.Tensor): tf.Tensor =>
     crossEntropy(hiddenStates(fourLayers, w, ids), w.head!, targets);
@@ -22,7 +22,7 @@ export async function measureTrainStep(options: EngineOptions, steps: number): P
   const state = { params: weights.flat, m: m.flat, v: v.flat };
   const times = await timeCalls(
     async (index) => {
-      await gradient.into({ value, grads: grads.views } as never, weights.views as never, ids, targets);
+      await gradient.into({ value, grads: grads.views }, weights.views, ids, targets);
       await update.into(state, state, grads.flat, index + 1, 1e-3);
     },
     steps,

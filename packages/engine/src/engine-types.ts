@@ -35,7 +35,7 @@ export type TensorLike = DeviceTensor | tf.Tensor | number;
 export type ArgumentTree<T> = T extends tf.Tensor
   ? TensorLike
   : T extends object
-    ? { [K in keyof T]: ArgumentTree<T[K]> }
+    ? { readonly [K in keyof T]: ArgumentTree<T[K]> }
     : T;
 
 /** The result of a function of tensor trees, as its compiled form returns it. */
@@ -49,7 +49,7 @@ export type ResultTree<T> = T extends tf.Tensor
 export type TargetTree<T> = T extends tf.Tensor
   ? DeviceTensor | undefined
   : T extends object
-    ? { [K in keyof T]?: TargetTree<T[K]> | undefined }
+    ? { readonly [K in keyof T]?: TargetTree<T[K]> | undefined }
     : T | undefined;
 
 /** A tree of shapes, for example `{ weight: [64, 32], bias: [32] }`. Arrays of numbers are leaves. */

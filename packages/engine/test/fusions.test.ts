@@ -33,8 +33,8 @@ function emits(build: Build, operator: string): boolean {
 async function results(build: Build): Promise<[ours: number[][], theirs: number[][]]> {
   const run = engine.compile(build, { name: "test" });
   const outputs = (await run(
-    engine.tensor(elements, shape) as never,
-    engine.tensor(factors) as never,
+    engine.tensor(elements, shape),
+    engine.tensor(factors),
   )) as unknown as DeviceTensor[];
   const ours = await Promise.all(outputs.map(async (tensor) => Array.from(await tensor.read(), Number)));
   const theirs = build(tf.tensor(elements, shape), tf.tensor1d(factors)).map((y) => Array.from(y.dataSync()));

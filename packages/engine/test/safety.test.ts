@@ -109,7 +109,8 @@ test("targets must fit the result", async () => {
   await expect(run.into({ y: engine.zeros([1]) }, x)).rejects.toThrow(
     /target\.y is float32\[1\], the result float32\[\]/,
   );
-  await expect(run.into({ z: engine.zeros([]) } as never, x)).rejects.toThrow(/target\.z has no counterpart/);
+  const misnamed: object = { z: engine.zeros([]) };
+  await expect(run.into(misnamed, x)).rejects.toThrow(/target\.z has no counterpart/);
 });
 
 test("a tensor kept from a recording cannot be used later", async () => {

@@ -174,7 +174,7 @@ function eagerSteps(): { losses: number[]; params: Float32Array } {
       losses.push(value.dataSync()[0]!);
       state = adamW(state, grads, tf.scalar(step), tf.scalar(1e-3), tf.scalar(0.01));
     }
-    return { losses, params: state.params.dataSync() as Float32Array } as never;
+    return { losses, params: state.params.dataSync() as Float32Array };
   }) as unknown as { losses: number[]; params: Float32Array };
 }
 
@@ -194,7 +194,7 @@ async function compiledSteps(
   const inputs = [engine.tensor(ids, [shape.batch, shape.length]), engine.tensor(targets)] as const;
   const losses: number[] = [];
   for (let step = 1; step <= steps; step++) {
-    const { value } = await gradient.into({ grads: grads.views } as never, params.views as never, ...inputs);
+    const { value } = await gradient.into({ grads: grads.views }, params.views, ...inputs);
     losses.push((await value.read())[0]!);
     await update.into(state, state, grads.flat, step, 1e-3, 0.01);
   }

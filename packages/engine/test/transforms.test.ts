@@ -104,8 +104,8 @@ describe("checkpoint", () => {
   test("gives the gradients of the plain function", async () => {
     const weights = engine.pack(shapes, make(1, depth * 2 * size * size));
     const x = engine.tensor(make(2, 40 * size), [40, size]);
-    const plain = await engine.compile(valueAndGrad(lossWith(layer)))(weights.views as never, x);
-    const saved = await engine.compile(valueAndGrad(lossWith(checkpoint(layer))))(weights.views as never, x);
+    const plain = await engine.compile(valueAndGrad(lossWith(layer)))(weights.views, x);
+    const saved = await engine.compile(valueAndGrad(lossWith(checkpoint(layer))))(weights.views, x);
     expect(round(await numbers(saved.value))).toEqual(round(await numbers(plain.value)));
     for (const [index, { a, b }] of plain.grads.entries()) {
       for (const [want, got] of [
@@ -133,10 +133,8 @@ describe("checkpoint", () => {
   test("lowers the memory of a deep function to less than half", async () => {
     const weights = engine.pack(shapes);
     const x = engine.zeros([400, size]);
-    const plain = await engine.compile(valueAndGrad(lossWith(layer))).prepare(weights.views as never, x);
-    const saved = await engine
-      .compile(valueAndGrad(lossWith(checkpoint(layer))))
-      .prepare(weights.views as never, x);
+    const plain = await engine.compile(valueAndGrad(lossWith(layer))).prepare(weights.views, x);
+    const saved = await engine.compile(valueAndGrad(lossWith(checkpoint(layer)))).prepare(weights.views, x);
     expect(saved.workBytes).toBeLessThan(plain.workBytes / 2);
   });
 });
@@ -234,7 +232,7 @@ describe("drawFromWeights", () => {
       n > 3 && (i % n < 2 || i % n > n - 3 || i % 5 === 0) ? 0 : 1 + Math.sin(i * 1.7),
     );
     const draw = engine.compile(drawFromWeights, { name: "draw" });
-    const drawn = await draw(engine.tensor(weights, [rows, n]) as never, engine.tensor(uniforms) as never);
+    const drawn = await draw(engine.tensor(weights, [rows, n]), engine.tensor(uniforms));
     const indices = await numbers(drawn as unknown as DeviceTensor);
     indices.forEach((index, row) => {
       const own = Array.from(weights.subarray(row * n, (row + 1) * n));
@@ -249,7 +247,7 @@ describe("drawFromWeights", () => {
 
   test("never leaves the row when all weights are zero", async () => {
     const draw = engine.compile(drawFromWeights, { name: "draw" });
-    const drawn = await draw(engine.zeros([2, 30]) as never, engine.tensor(Float32Array.of(0, 0.9)) as never);
+    const drawn = await draw(engine.zeros([2, 30]), engine.tensor(Float32Array.of(0, 0.9)));
     for (const index of await numbers(drawn as unknown as DeviceTensor)) {
       expect(index).toBeGreaterThanOrEqual(0);
       expect(index).toBeLessThan(30);

@@ -76,7 +76,7 @@ describe("every loss with every option compiles to the numbers of eager TensorFl
       valueAndGrad((logProbs: tf.Tensor2D) => loss.compute({ ...all, logProbs }).loss)(all.logProbs),
     );
     const eager = gradient(given);
-    const result = await compiled(given as never);
+    const result = await compiled(given);
     expect(distance(Array.from(await result.value.read()), [eager.value.arraySync()])).toBeLessThan(1e-5);
     const ours = Array.from(await (result.grads as unknown as DeviceTensor).read());
     expect(distance(ours, Array.from(eager.grad.dataSync()))).toBeLessThan(1e-5);
@@ -122,7 +122,7 @@ describe("every optimizer compiles, and updates in place, to the numbers of eage
         const scalars = named(optimizer.scalars({ learningRate: 0.1, step }), (value) => tf.scalar(value));
         const common = { gradients, scalars, constants };
         eager = optimizer.update({ ...common, ...eager }, layout) as typeof eager;
-        await compiled.into(device as never, { ...common, ...device } as never);
+        await compiled.into(device, { ...common, ...device });
         const ours = Array.from(await device.parameters.read());
         expect(distance(ours, Array.from(eager.parameters.dataSync()))).toBeLessThan(1e-5);
         for (const [name, tensor] of Object.entries(device.state)) {

@@ -54,7 +54,7 @@ export async function computeLogits(
     images: await batchFeatures(architecture, model.encoder, [whole], slots),
   };
   const table = await withUploaded(engine, host, ({ inputs, images }) =>
-    program(model.frozen, model.trained, inputs as never, images as never),
+    program(model.frozen, model.trained, inputs, images),
   );
   const data = Float32Array.from(await readFloats(table));
   disposeTree(table);

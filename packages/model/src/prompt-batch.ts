@@ -1,8 +1,7 @@
 import type { DecoderConfig, HostTensor, ImageLayout, Positions, ProcessedImage } from "./family.ts";
 import type { RotaryTables } from "./layers/rotary.ts";
 import { positionTables } from "./positions/position-tables.ts";
-
-const HIDDEN = -1e9;
+import { HIDDEN } from "./layers/attention.ts";
 
 /** One image of a prompt. */
 export interface PromptImage extends ImageLayout {

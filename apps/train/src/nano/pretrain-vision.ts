@@ -60,23 +60,12 @@ export async function pretrainVision(
     const inputs = Object.fromEntries(
       Object.entries(batch.inputs).map(([name, { data, shape }]) => [name, engine.tensor(data, shape)]),
     );
-    const result = await gradient.into(
-      { grads: gradients.views } as never,
-      trained.views as never,
-      inputs as never,
-      targets as never,
-    );
+    const result = await gradient.into({ grads: gradients.views }, trained.views, inputs, targets);
     const { value, aux } = result as { value: DeviceTensor; aux: { rms: DeviceTensor } };
     rms = (await aux.rms.read())[0] as number;
     options.onStep(step + 1, (await value.read())[0] as number);
     const scalars = optimizer.scalars({ learningRate: learningRate * schedule(step), step });
-    await update.into(
-      { parameters: trained.flat, state } as never,
-      gradients.flat as never,
-      trained.flat as never,
-      state as never,
-      scalars as never,
-    );
+    await update.into({ parameters: trained.flat, state }, gradients.flat, trained.flat, state, scalars);
   }
   await writeBack(model, trained.views, rms);
   await Promise.all([gradient.release(), update.release()]);

@@ -150,7 +150,7 @@ test.each<[string, (file: CocoJson) => void, RegExp]>([
   ["an absolute path", ({ images }) => (images[0]!["file_name"] = "/etc/passwd"), /not inside the folder/],
   [
     "a record that is no object",
-    ({ annotations }) => annotations.splice(0, 1, 7 as never),
+    ({ annotations }) => annotations.splice(0, 1, 7 as unknown as (typeof annotations)[0]),
     /annotations\[0\]: this should be an object/,
   ],
   [
@@ -158,7 +158,11 @@ test.each<[string, (file: CocoJson) => void, RegExp]>([
     (file) => delete (file as Partial<CocoJson>).categories,
     /there is no list "categories"/,
   ],
-  ["a section that is no list", (file) => (file.images = {} as never), /"images" should be an array/],
+  [
+    "a section that is no list",
+    (file) => (file.images = {} as unknown as CocoJson["images"]),
+    /"images" should be an array/,
+  ],
 ])("refuses %s, naming the place and the value", async (_, change, message) => {
   const options = await changed(change);
   expect(await refusal(() => cocoDetection(options))).toMatch(message);

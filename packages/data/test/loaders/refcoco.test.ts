@@ -141,7 +141,7 @@ test.each<[string, (refs: Json[]) => void, RegExp]>([
   ["no sentences", (refs) => (refs[2]!["sentences"] = []), /refs\[2\]\.sentences: a list/],
   [
     "a ref that is no dict",
-    (refs) => refs.splice(2, 1, 3 as never),
+    (refs) => refs.splice(2, 1, 3 as unknown as Json),
     /refs\[2\]: a dict should be here, found 3/,
   ],
 ])("refuses %s, and can skip it", async (_, change, message) => {

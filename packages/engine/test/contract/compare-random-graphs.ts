@@ -34,7 +34,7 @@ export async function compareRandomGraphs(
       const { grads, aux } = valueAndGrad(total)(
         leaves.map(({ data, shape }) => tf.tensor(data, [...shape])),
       );
-      return { values: aux.dataSync(), grads: grads.map((x) => x.dataSync()) } as never;
+      return { values: aux.dataSync(), grads: grads.map((x) => x.dataSync()) };
     }) as unknown as { values: Float32Array; grads: Float32Array[] };
     const run = engine.compile(valueAndGrad(total), { name: `random graphs from seed ${seeds[0]}` });
     const { aux, grads } = await run(leaves.map(({ data, shape }) => engine.tensor(data, shape)));

@@ -48,7 +48,7 @@ export async function eager(
   const { kernelNames } = await tf.profile(() => {
     outcomes = tf.tidy(() => {
       const operands = item.operands.map(({ data, shape, dtype }) => tf.tensor(data, [...shape], dtype));
-      return call(...operands).map((x) => ({ shape: x.shape, dtype: x.dtype, data: x.dataSync() })) as never;
+      return call(...operands).map((x) => ({ shape: x.shape, dtype: x.dtype, data: x.dataSync() }));
     }) as unknown as Outcome[];
     return tf.scalar(0);
   });

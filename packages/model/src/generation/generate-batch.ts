@@ -10,8 +10,7 @@ import type { DecoderPrograms, PickMode } from "./decoder-programs.ts";
 import { clearSteps, keepStep, type KeptLinears } from "./kept-linears.ts";
 import { drawToken, type Draw } from "./sample-on-host.ts";
 import { isPlainSampling, type SamplingOptions } from "./sampling-options.ts";
-
-const HIDDEN = -1e9;
+import { HIDDEN } from "../layers/attention.ts";
 
 /** Features of the images of a batch, placed in the slots of its prompts. */
 export interface BatchFeatures {
@@ -133,7 +132,7 @@ export async function generateBatch(model: BatchModel, request: BatchRequest): P
   const mode = pickMode(request.sampling);
   const inputs = { inputs: promptInputs(decoder, prompts, promptSlots), images: request.features };
   const ready = await withUploaded(engine, inputs, ({ inputs, images }) =>
-    programs.prefill(model.frozen, model.trained, inputs as never, images as never),
+    programs.prefill(model.frozen, model.trained, inputs, images),
   );
   const cache = emptyCache(model, request);
   try {
@@ -178,7 +177,7 @@ async function firstTokens(
   const host = { data: uniforms, shape: [uniforms.length] };
   const next = await withUploaded(engine, host, async (uniforms): Promise<NextOutput> => {
     if (mode === "logits") return { logits };
-    return (await programs.first(mode)(logits, { uniforms, temperature } as never)) as NextOutput;
+    return (await programs.first(mode)(logits, { uniforms, temperature })) as NextOutput;
   });
   await take(next, request, answers, uniforms);
 }
@@ -237,15 +236,10 @@ async function step(
   const output = await withUploaded(engine, host, ({ inputs, uniforms }) =>
     programs
       .step(mode, kept !== undefined)
-      .into(
-        { cache: cache.layers } as never,
-        model.frozen,
-        model.trained,
-        prefix as never,
-        cache.layers as never,
-        inputs as never,
-        { uniforms, temperature } as never,
-      ),
+      .into({ cache: cache.layers }, model.frozen, model.trained, prefix, cache.layers, inputs, {
+        uniforms,
+        temperature,
+      }),
   );
   if (kept) await keepStep(kept, t, output.linears as readonly DeviceTensor[]);
   disposeTree(output.linears);

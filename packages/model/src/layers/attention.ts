@@ -63,9 +63,12 @@ function rowsFor(part: KeyPart, s: HeadShape): [heads: number, rows: number, slo
   return part.shared ? [K, G * R * T, slots] : [K * G, R * T, slots];
 }
 
+/** What is added to a score so that its key is not seen: far below any score, and finite, so that a row of nothing stays finite. */
+export const HIDDEN = -1e9;
+
 /**
  * One softmax over the keys of all parts. `query` is `[P, K G R, T, d]` and already scaled; `bias` broadcasts to
- * `[P, K G R, T, all slots]`, 0 where a key is seen and -1e9 where not. Returns `[P, K G R, T, d]`.
+ * `[P, K G R, T, all slots]`, 0 where a key is seen and `HIDDEN` where not. Returns `[P, K G R, T, d]`.
  */
 export function attend(
   query: tf.Tensor,

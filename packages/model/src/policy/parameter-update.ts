@@ -146,15 +146,7 @@ export function createUpdater(
       const state = slots.tensors(optimizer.slots);
       const scalars = optimizer.scalars({ learningRate, step });
       const target = { parameters: group.flat, state };
-      await program.into(
-        target as never,
-        sum.flat,
-        group.flat,
-        state as never,
-        scalars as never,
-        constants as never,
-        clip,
-      );
+      await program.into(target, sum.flat, group.flat, state, scalars, constants, clip);
       return { gradientNorm, applied: true };
     },
     discard: () => sum.clear(),

@@ -41,7 +41,7 @@ export function createPasses(
       const batch = layOut(groups);
       const inputs = { ...(await inputsOf(batch, set, temperature)), known: null };
       const result = await withUploaded(engine, inputs, (forward) =>
-        programs.scores(set)(set.trained, set.frozen, forward as never),
+        programs.scores(set)(set.trained, set.frozen, forward),
       );
       const rows = tokenRows(batch.layout.sizes, await readFloats(result), batch.answers);
       disposeTree(result);
@@ -56,15 +56,9 @@ export function createPasses(
       const result = await withUploaded(engine, { forward, given: lossInputs(sizes, batch) }, (inputs) =>
         programs
           .gradient(loss)
-          .into(
-            { gradients: target } as never,
-            set.trained,
-            set.frozen,
-            inputs.forward as never,
-            inputs.given as never,
-          ),
+          .into({ gradients: target }, set.trained, set.frozen, inputs.forward, inputs.given),
       );
-      return readReport(result as never, sizes, laidOut.answers);
+      return readReport(result, sizes, laidOut.answers);
     },
   };
 }

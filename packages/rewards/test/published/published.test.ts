@@ -138,8 +138,12 @@ describe("the published rules on random damage", () => {
 });
 
 describe("each bug beside its fixed twin", () => {
-  const sample = (target: unknown) =>
-    ({ id: "1", prompt: "", images: [{ width: 100, height: 100 }], target }) as never;
+  const sample = <const T>(target: T) => ({
+    id: "1",
+    prompt: "",
+    images: [{ width: 100, height: 100 }],
+    target,
+  });
 
   test("one pixel of overlap, and boxes in 0..1", () => {
     expect(vlmR1.iou([0.1, 0.1, 0.9, 0.9], [0.1, 0.1, 0.9, 0.9])).toBe(0);
@@ -180,7 +184,7 @@ describe("each bug beside its fixed twin", () => {
     expect(() => vlmR1.weightedSumReward(content, solution)).toThrow(/UnboundLocalError/);
     const reward = vlmR1.published(vlmR1.weightedSumReward);
     expect(reward({ completion: content, sample: sample({ solution }) })).toBe(0);
-    const objects = [{ box: [10, 10, 60, 60], label: "cat" }];
+    const objects = [{ box: [10, 10, 60, 60] as const, label: "cat" }];
     expect(vlmR1.fixedWeightedSumReward()({ completion: content, sample: sample({ objects }) })).toBeCloseTo(
       0.3,
       12,
@@ -221,7 +225,7 @@ describe("published rules as rewards", () => {
   test("a malformed solution throws with the sample's id or the solution in the message", () => {
     const reward = vlmR1.published(vlmR1.odReward);
     expect(() =>
-      reward({ completion: "<answer>x</answer>", sample: { ...sample, target: {} as never } }),
+      reward({ completion: "<answer>x</answer>", sample: { ...sample, target: {} as { solution: string } } }),
     ).toThrowErrorMatchingInlineSnapshot(
       `[VlmR1Error: Sample "41": target.solution must be text such as "<answer> A </answer>", got nothing.]`,
     );

@@ -4,8 +4,7 @@ import { attentionWindows, type AttentionWindows } from "../../positions/attenti
 import { mergedGrid } from "../../positions/patch-grid.ts";
 import { visionRotaryAngles } from "../../positions/vision-rotary.ts";
 import { type Qwen25VlConfig, windowSide } from "./config.ts";
-
-const HIDDEN = -1e9;
+import { HIDDEN } from "../../layers/attention.ts";
 
 /** A batch of images whose patches lie window by window, every window padded to full size. */
 export interface WindowPlan {

@@ -10,13 +10,12 @@ import { patchCount } from "../../positions/patch-grid.ts";
 import { visionRotaryAngles } from "../../positions/vision-rotary.ts";
 import { embedPatches, fusedAttention, mergeCells } from "../qwen2-5-vl/vision.ts";
 import type { Qwen2VlConfig } from "./config.ts";
+import { HIDDEN } from "../../layers/attention.ts";
 
 type Inputs = Readonly<Record<string, tf.Tensor>>;
 type VisionConfig = Qwen2VlConfig["vision_config"];
 
 const LAYER_NORM_EPS = 1e-6;
-const HIDDEN = -1e9;
-
 /**
  * The Qwen2-VL tower: that of Qwen2.5-VL without windows, with LayerNorm and a plain MLP.
  * https://arxiv.org/abs/2409.12191

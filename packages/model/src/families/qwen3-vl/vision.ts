@@ -10,13 +10,12 @@ import { interpolatedRows } from "../../positions/interpolated-embedding.ts";
 import { patchCount } from "../../positions/patch-grid.ts";
 import { visionRotaryAngles } from "../../positions/vision-rotary.ts";
 import type { Qwen3VlConfig } from "./config.ts";
+import { HIDDEN } from "../../layers/attention.ts";
 
 type Inputs = Readonly<Record<string, tf.Tensor>>;
 type VisionConfig = Qwen3VlConfig["vision_config"];
 
 const LAYER_NORM_EPS = 1e-6;
-const HIDDEN = -1e9;
-
 /**
  * The Qwen3-VL tower: patches, interpolated positions, blocks with 2-D rotary positions, a merger to the width of the
  * decoder, and deepstack mergers after chosen blocks.
