@@ -122,6 +122,6 @@ function answerGroup(sample: Sample, policy: Policy, maxTokens: number): Trainin
       `Sample ${sample.id} has no answer: supervised fine-tuning needs one to imitate.`,
     );
   }
-  const tokenIds = policy.tokenizeAnswer(sample.answer).slice(0, maxTokens);
+  const tokenIds = policy.tokenizeCompletion(sample.answer).slice(0, maxTokens);
   return { sample, completions: [{ tokenIds }], advantages: [1] };
 }

@@ -48,7 +48,7 @@ export type {
   OptimizerInputs,
   OptimizerState,
   ParameterLayout,
-  ParameterSlot,
+  ParameterSpan,
   Policy,
   PolicyLoss,
   PolicyLossInputs,

@@ -28,29 +28,29 @@ export function parameterConstants(
 ): Record<string, Float32Array> {
   const patterns = Object.entries(options.rates);
   for (const pattern of [...Object.keys(options.rates), ...options.noDecay]) {
-    if (!layout.slots.some(({ path }) => matchesPattern(path, pattern))) {
-      const known = layout.slots.slice(0, 8).map(({ path }) => path);
+    if (!layout.spans.some(({ path }) => matchesPattern(path, pattern))) {
+      const known = layout.spans.slice(0, 8).map(({ path }) => path);
       throw new VlmR1Error(
         "invalid-argument",
-        `The pattern ${JSON.stringify(pattern)} matches none of the ${layout.slots.length} trained parameters ` +
-          `(${known.join(", ")}${layout.slots.length > 8 ? ", …" : ""}).`,
+        `The pattern ${JSON.stringify(pattern)} matches none of the ${layout.spans.length} trained parameters ` +
+          `(${known.join(", ")}${layout.spans.length > 8 ? ", …" : ""}).`,
       );
     }
   }
-  const rates = perSlot(
+  const rates = perSpan(
     layout,
     (path) => patterns.findLast(([pattern]) => matchesPattern(path, pattern))?.[1] ?? 1,
   );
-  const decays = perSlot(layout, (path) =>
+  const decays = perSpan(layout, (path) =>
     options.noDecay.some((pattern) => matchesPattern(path, pattern)) ? 0 : 1,
   );
   return { ...(rates && { rates }), ...(decays && { decays }) };
 }
 
-function perSlot(layout: ParameterLayout, value: (path: string) => number): Float32Array | undefined {
-  const values = layout.slots.map(({ path }) => value(path));
+function perSpan(layout: ParameterLayout, value: (path: string) => number): Float32Array | undefined {
+  const values = layout.spans.map(({ path }) => value(path));
   if (values.every((one) => one === 1)) return undefined;
   const result = new Float32Array(layout.size).fill(1);
-  layout.slots.forEach(({ offset, size }, i) => result.fill(values[i] as number, offset, offset + size));
+  layout.spans.forEach(({ offset, size }, i) => result.fill(values[i] as number, offset, offset + size));
   return result;
 }

@@ -87,7 +87,7 @@ describe("every loss with every option compiles to the numbers of eager TensorFl
 describe("every optimizer compiles, and updates in place, to the numbers of eager TensorFlow.js", () => {
   const layout: ParameterLayout = {
     size: 20,
-    slots: [
+    spans: [
       { path: "a.weight", shape: [3, 4], offset: 0, size: 12 },
       { path: "a.bias", shape: [4], offset: 12, size: 4 },
       { path: "b.weight", shape: [2, 2], offset: 16, size: 4 },
@@ -111,7 +111,9 @@ describe("every optimizer compiles, and updates in place, to the numbers of eage
         Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value)]));
       const constants = named(optimizer.constants(layout), (values) => tf.tensor1d(values));
       let eager = { parameters: tf.tensor1d(random()), state: {} as Record<string, tf.Tensor1D> };
-      eager.state = Object.fromEntries(optimizer.slots.map((name) => [name, tf.zeros([20]) as tf.Tensor1D]));
+      eager.state = Object.fromEntries(
+        optimizer.stateNames.map((name) => [name, tf.zeros([20]) as tf.Tensor1D]),
+      );
       const device = {
         parameters: engine.tensor(eager.parameters.dataSync<"float32">().slice(), [20]),
         state: named(eager.state, () => engine.zeros([20])),
@@ -126,8 +128,8 @@ describe("every optimizer compiles, and updates in place, to the numbers of eage
         const ours = Array.from(await device.parameters.read());
         expect(distance(ours, Array.from(eager.parameters.dataSync()))).toBeLessThan(1e-5);
         for (const [name, tensor] of Object.entries(device.state)) {
-          const slot = Array.from(await tensor.read());
-          expect(distance(slot, Array.from(eager.state[name]?.dataSync() ?? []))).toBeLessThan(1e-5);
+          const buffer = Array.from(await tensor.read());
+          expect(distance(buffer, Array.from(eager.state[name]?.dataSync() ?? []))).toBeLessThan(1e-5);
         }
       }
       await compiled.release();

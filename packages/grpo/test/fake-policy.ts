@@ -21,7 +21,7 @@ export function fakePolicy({
   const size = prompts * T * V;
   const layout: ParameterLayout = {
     size,
-    slots: [{ path: "table", shape: [prompts * T, V], offset: 0, size }],
+    spans: [{ path: "table", shape: [prompts * T, V], offset: 0, size }],
   };
   const state: Record<string, Float32Array> = {
     parameters: new Float32Array(size),
@@ -137,10 +137,9 @@ export function fakePolicy({
           {
             gradients: maxGradientNorm === undefined ? raw : tf.mul(raw, clipFactor(norm, maxGradientNorm)),
             parameters: tf.tensor1d(state["parameters"] as Float32Array),
-            state: tensors(Object.fromEntries(optimizer.slots.map((name) => [name, slot(name)]))) as Record<
-              string,
-              tf.Tensor1D
-            >,
+            state: tensors(
+              Object.fromEntries(optimizer.stateNames.map((name) => [name, slot(name)])),
+            ) as Record<string, tf.Tensor1D>,
             scalars: tensors(optimizer.scalars(update)) as Record<string, tf.Scalar>,
             constants: tensors(optimizer.constants(layout)) as Record<string, tf.Tensor1D>,
           },
@@ -163,7 +162,7 @@ export function fakePolicy({
       for (const [name, values] of Object.entries(saved)) state[name] = values.slice();
     },
     save: async () => undefined,
-    tokenizeAnswer: (text) => [...text].map((word) => words.indexOf(word)),
+    tokenizeCompletion: (text) => [...text].map((word) => words.indexOf(word)),
   };
 }
 

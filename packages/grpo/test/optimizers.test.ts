@@ -33,7 +33,7 @@ const data = fixture<{
 
 const layout: ParameterLayout = {
   size: 10,
-  slots: [
+  spans: [
     { path: "linear.weight", shape: [3, 2], offset: 0, size: 6 },
     { path: "linear.bias", shape: [4], offset: 6, size: 4 },
   ],
@@ -58,7 +58,7 @@ function trajectory(
 ) {
   let parameters = tf.tensor1d(initial);
   let state: Record<string, tf.Tensor1D> = Object.fromEntries(
-    optimizer.slots.map((name) => [name, tf.zeros([initial.length]) as tf.Tensor1D]),
+    optimizer.stateNames.map((name) => [name, tf.zeros([initial.length]) as tf.Tensor1D]),
   );
   const named = <T, U>(record: Readonly<Record<string, T>>, map: (value: T) => U) =>
     Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value)]));
@@ -215,7 +215,7 @@ describe("Muon", () => {
   test("trains matrices by Muon and the rest, embeddings included, by AdamW at its own rate", () => {
     const where: ParameterLayout = {
       size: 14,
-      slots: [
+      spans: [
         { path: "embed.weight", shape: [2, 2], offset: 0, size: 4 },
         { path: "mlp.weight", shape: [2, 3], offset: 4, size: 6 },
         { path: "norm.weight", shape: [4], offset: 10, size: 4 },
@@ -246,7 +246,7 @@ describe("Muon", () => {
 
   test("follows an update worked by hand for a 1-step, diagonal gradient", () => {
     // Diagonal stays diagonal: one iteration maps s to 3.4445 s - 4.775 s^3 + 2.0315 s^5 with s the normalised value.
-    const where: ParameterLayout = { size: 4, slots: [{ path: "w", shape: [2, 2], offset: 0, size: 4 }] };
+    const where: ParameterLayout = { size: 4, spans: [{ path: "w", shape: [2, 2], offset: 0, size: 4 }] };
     const [updated] = trajectory(
       muon({ iterations: 1, nesterov: false }),
       { initial: [0, 0, 0, 0], gradients: [[3, 0, 0, 4]], rate: () => 1 },

@@ -88,6 +88,6 @@ export function plainPolicy({ prompts = 6, words = 4, maxLength = 3 } = {}): Pol
       for (const [name, values] of Object.entries(saved)) state[name as keyof typeof state]?.set(values);
     },
     save: async () => undefined,
-    tokenizeAnswer: (text) => [...text].map((letter) => "abcdefgh".indexOf(letter)),
+    tokenizeCompletion: (text) => [...text].map((letter) => "abcdefgh".indexOf(letter)),
   };
 }

@@ -45,7 +45,7 @@ export type {
   OptimizerInputs,
   OptimizerState,
   ParameterLayout,
-  ParameterSlot,
+  ParameterSpan,
   Policy,
   PolicyLoss,
   PolicyLossInputs,

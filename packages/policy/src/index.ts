@@ -4,7 +4,7 @@ export type {
   OptimizerInputs,
   OptimizerState,
   ParameterLayout,
-  ParameterSlot,
+  ParameterSpan,
 } from "./optimizer.ts";
 export type { PolicyLoss, PolicyLossInputs } from "./policy-loss.ts";
 export type {

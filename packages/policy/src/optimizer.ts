@@ -1,7 +1,7 @@
 import type * as tf from "@tensorflow/tfjs";
 
 /** One named parameter inside the flat buffer that holds all that is trained. */
-export interface ParameterSlot {
+export interface ParameterSpan {
   readonly path: string;
   readonly shape: readonly number[];
   /** Index of its first number in the flat buffer. */
@@ -12,7 +12,7 @@ export interface ParameterSlot {
 /** Where each parameter lies in the flat buffer of N numbers. */
 export interface ParameterLayout {
   readonly size: number;
-  readonly slots: readonly ParameterSlot[];
+  readonly spans: readonly ParameterSpan[];
 }
 
 /** Named flat buffers of the optimizer, each of N numbers (moments and the like). */
@@ -37,7 +37,7 @@ export interface Optimizer {
   /** Identifies the function and its options: policies compile once per key. */
   readonly key: string;
   /** Names of the state buffers; each starts as N zeros. */
-  readonly slots: readonly string[];
+  readonly stateNames: readonly string[];
   /** Per-element constants that depend on the layout (decay masks, learning-rate multipliers); absent ones cost nothing. */
   constants(layout: ParameterLayout): Readonly<Record<string, Float32Array>>;
   /**

@@ -58,7 +58,7 @@ export interface ApplyReport {
   readonly applied: boolean;
 }
 
-/** Everything a run needs to continue bit for bit, in named flat arrays (parameters, and each slot of the optimizer). */
+/** Everything a run needs to continue bit for bit, in named flat arrays (parameters, and each state buffer of the optimizer). */
 export type PolicyState = Readonly<Record<string, Float32Array>>;
 
 /**
@@ -91,12 +91,12 @@ export interface Policy extends CompletionModel {
   discard(): void;
   /** Moves the reference towards the policy: ref = mix * policy + (1 - mix) * ref. Not for adapters over a frozen base with mix < 1. */
   syncReference(mix: number): Promise<void>;
-  /** A copy of all that changes in training: parameters, optimizer slots, and the reference once `syncReference` moved it. */
+  /** A copy of all that changes in training: parameters, optimizer state, and the reference once `syncReference` moved it. */
   snapshot(): Promise<PolicyState>;
   /** @throws VlmR1Error `invalid-data` when names or sizes are not this policy's; nothing is changed then. */
   restore(state: PolicyState): Promise<void>;
   /** Writes the model (or adapter) in Hugging Face's formats. */
   save(directory: string): Promise<void>;
   /** The tokens that supervised fine-tuning imitates for this text, the end token included. */
-  tokenizeAnswer(text: string): readonly number[];
+  tokenizeCompletion(text: string): readonly number[];
 }

@@ -39,7 +39,7 @@ export async function pretrainVision(
   });
   const update = compileUpdate(model, optimizer, trained.layout);
   const state = Object.fromEntries(
-    optimizer.slots.map((slot) => [slot, engine.zeros([trained.layout.size])]),
+    optimizer.stateNames.map((name) => [name, engine.zeros([trained.layout.size])]),
   );
   const gradient = compileGradient(model, { colors: colors.length, names: names.length });
   const schedule = cosineSchedule({
@@ -95,13 +95,13 @@ async function packWithHead(model: Model, width: number, rng: Rng) {
 
 function layoutOf(shapes: Readonly<Record<string, readonly number[]>>): ParameterLayout {
   let offset = 0;
-  const slots = Object.entries(shapes).map(([path, shape]) => {
+  const spans = Object.entries(shapes).map(([path, shape]) => {
     const size = shape.reduce((product, side) => product * side, 1);
-    const slot = { path, shape, offset, size };
+    const span = { path, shape, offset, size };
     offset += size;
-    return slot;
+    return span;
   });
-  return { size: offset, slots };
+  return { size: offset, spans };
 }
 
 function compileGradient(model: Model, sizes: { colors: number; names: number }) {

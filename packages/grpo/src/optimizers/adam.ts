@@ -35,7 +35,7 @@ export function adam(options: z.input<typeof AdamOptions> = {}): Optimizer {
 function adamFamily(name: string, options: AdamOptions, decoupled: boolean): Optimizer {
   return {
     key: `${name}${JSON.stringify(options)}`,
-    slots: options.amsgrad ? ["mean", "variance", "largest"] : ["mean", "variance"],
+    stateNames: options.amsgrad ? ["mean", "variance", "largest"] : ["mean", "variance"],
     constants: (layout) => parameterConstants(layout, options),
     scalars: (update) => adamScalars(options, update),
     update: (inputs) => adamUpdate(options, decoupled, inputs),

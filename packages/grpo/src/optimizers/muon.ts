@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { z } from "zod";
 import { matchesPattern } from "../name-pattern.ts";
-import type { Optimizer, ParameterLayout, ParameterSlot } from "@vlmr1/policy";
+import type { Optimizer, ParameterLayout, ParameterSpan } from "@vlmr1/policy";
 import { parameterConstants } from "../parameter-options.ts";
 import { parseOptions } from "../parse-options.ts";
 import { AdamOptions, adamScalars, adamUpdate } from "./adam.ts";
@@ -43,7 +43,7 @@ export function muon(options: z.input<typeof MuonOptions> = {}): Optimizer {
   const adamOptions: AdamOptions = { ...parsed, amsgrad: false };
   return {
     key: `muon${JSON.stringify(parsed)}`,
-    slots: ["momentum", "mean", "variance"],
+    stateNames: ["momentum", "mean", "variance"],
     constants: (layout) => parameterConstants(layout, parsed),
     scalars: ({ learningRate, step }) => ({
       ...adamScalars(adamOptions, { learningRate: learningRate * parsed.adamRate, step }),
@@ -56,13 +56,13 @@ export function muon(options: z.input<typeof MuonOptions> = {}): Optimizer {
       const old = state["momentum"] as tf.Tensor1D;
       const momentum = mix(gradients, old, parsed.momentum); // [N]
       const direction = parsed.nesterov ? mix(gradients, momentum, parsed.momentum) : momentum;
-      const moved = replaceMatrices(layout, parsed, adam.parameters, (slot) => {
-        const cut = (flat: tf.Tensor) => tf.slice(flat, slot.offset, slot.size);
+      const moved = replaceMatrices(layout, parsed, adam.parameters, (span) => {
+        const cut = (flat: tf.Tensor) => tf.slice(flat, span.offset, span.size);
         const update = orthogonalized(
-          tf.reshape(cut(direction), slot.shape as [number, number]),
+          tf.reshape(cut(direction), span.shape as [number, number]),
           parsed.iterations,
         );
-        const rate = tf.mul(scalars["matrixRate"] as tf.Scalar, updateScale(slot, parsed));
+        const rate = tf.mul(scalars["matrixRate"] as tf.Scalar, updateScale(span, parsed));
         const weights = cut(parameters);
         const multiplier = constants["rates"] ? cut(constants["rates"]) : 1;
         const decay = constants["decays"] ? cut(constants["decays"]) : 1;
@@ -76,7 +76,7 @@ export function muon(options: z.input<typeof MuonOptions> = {}): Optimizer {
 }
 
 /** Whether Muon, not AdamW, trains this parameter. */
-function isMatrix({ shape, path }: ParameterSlot, { exclude }: MuonOptions): boolean {
+function isMatrix({ shape, path }: ParameterSpan, { exclude }: MuonOptions): boolean {
   const isProper = shape.length === 2 && shape.every((side) => side > 1);
   return isProper && !exclude.some((pattern) => matchesPattern(path, pattern));
 }
@@ -86,15 +86,15 @@ function replaceMatrices(
   layout: ParameterLayout,
   options: MuonOptions,
   flat: tf.Tensor1D,
-  matrix: (slot: ParameterSlot) => tf.Tensor,
+  matrix: (span: ParameterSpan) => tf.Tensor,
 ): tf.Tensor1D {
-  const slots = layout.slots.filter((slot) => isMatrix(slot, options)).sort((a, b) => a.offset - b.offset);
+  const spans = layout.spans.filter((span) => isMatrix(span, options)).sort((a, b) => a.offset - b.offset);
   const pieces: tf.Tensor[] = [];
   let at = 0;
-  for (const slot of slots) {
-    if (slot.offset > at) pieces.push(tf.slice(flat, at, slot.offset - at));
-    pieces.push(matrix(slot));
-    at = slot.offset + slot.size;
+  for (const span of spans) {
+    if (span.offset > at) pieces.push(tf.slice(flat, at, span.offset - at));
+    pieces.push(matrix(span));
+    at = span.offset + span.size;
   }
   if (at < layout.size) pieces.push(tf.slice(flat, at, layout.size - at));
   return tf.concat(pieces as tf.Tensor1D[]);
@@ -114,7 +114,7 @@ export function orthogonalized(matrix: tf.Tensor2D, iterations: number): tf.Tens
   return isTall ? tf.transpose(x) : x;
 }
 
-function updateScale({ shape }: ParameterSlot, { scale }: MuonOptions): number {
+function updateScale({ shape }: ParameterSpan, { scale }: MuonOptions): number {
   const [rows, columns] = shape as [number, number];
   return scale === "rms" ? 0.2 * Math.sqrt(Math.max(rows, columns)) : Math.sqrt(Math.max(1, rows / columns));
 }

@@ -23,7 +23,7 @@ export function sgd(options: z.input<typeof SgdOptions> = {}): Optimizer {
   const { momentum, nesterov, weightDecay } = parsed;
   return {
     key: `sgd${JSON.stringify(parsed)}`,
-    slots: momentum === 0 ? [] : ["momentum"],
+    stateNames: momentum === 0 ? [] : ["momentum"],
     constants: (layout) => parameterConstants(layout, parsed),
     scalars: ({ learningRate }) => ({ rate: learningRate }),
     update: ({ gradients, parameters, state, scalars, constants: { rates, decays } }) => {

@@ -83,6 +83,6 @@ export async function createPolicy(model: Model, options: PolicyOptions = {}): P
       return restoreSnapshot(weights, updater, state);
     },
     save: (directory) => model.save(directory),
-    tokenizeAnswer: (text) => [...model.tokenize(text), ...model.generation.stopTokenIds.slice(0, 1)],
+    tokenizeCompletion: (text) => [...model.tokenize(text), ...model.generation.stopTokenIds.slice(0, 1)],
   };
 }

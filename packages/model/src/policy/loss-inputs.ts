@@ -2,41 +2,47 @@ import { VlmR1Error } from "@vlmr1/core";
 import type { DeviceTensor } from "@vlmr1/engine";
 import type { HostTensor } from "../family.ts";
 import { disposeTree, readFloats } from "../host-tree.ts";
-import type { AccumulateReport, TrainingBatch } from "@vlmr1/policy";
+import type { AccumulateReport, NothingUnread, TrainingBatch, TrainingGroup } from "@vlmr1/policy";
 import { tokenRows, tokenTable, type BatchSizes, type PromptAnswers } from "./training-layout.ts";
 
 type PerToken = readonly (readonly number[])[];
 
 /** The numbers of a batch that a loss takes, as a rectangle; padding has mask 0 and advantage 0. */
-export function lossInputs(sizes: BatchSizes, { groups, totals, microBatches }: TrainingBatch) {
+export function lossInputs(
+  sizes: BatchSizes,
+  { groups, totals, microBatches }: Pick<TrainingBatch, "groups" | "totals" | "microBatches">,
+) {
+  const columns = groups.map(groupColumns);
   const advantages = new Float32Array(sizes.prompts * sizes.group);
-  groups.forEach((one, p) => advantages.set(one.advantages, p * sizes.group));
-  const masks = groups.map(
-    ({ tokenMasks, completions }) => tokenMasks ?? completions.map(({ tokenIds }) => tokenIds.map(() => 1)),
-  );
+  columns.forEach((one, p) => advantages.set(one.advantages, p * sizes.group));
+  const table = (name: "oldLogProbs" | "referenceLogProbs" | "samplerLogProbs") =>
+    optionalTable(
+      sizes,
+      name,
+      columns.map((one) => one[name]),
+    );
   return {
     advantages: { data: advantages, shape: [advantages.length] },
-    mask: tokenTable(sizes, masks),
-    oldLogProbs: optionalTable(
+    mask: tokenTable(
       sizes,
-      "old",
-      groups.map((one) => one.oldLogProbs),
+      columns.map((one) => one.tokenMasks),
     ),
-    referenceLogProbs: optionalTable(
-      sizes,
-      "reference",
-      groups.map((one) => one.referenceLogProbs),
-    ),
-    samplerLogProbs: optionalTable(
-      sizes,
-      "sampler",
-      groups.map((one) => one.samplerLogProbs),
-    ),
+    oldLogProbs: table("oldLogProbs"),
+    referenceLogProbs: table("referenceLogProbs"),
+    samplerLogProbs: table("samplerLogProbs"),
     totalCompletions: totals.completions,
     totalTokens: totals.tokens,
     maxNewTokens: totals.maxNewTokens,
     microBatches,
   };
+}
+
+/** What a group brings for the loss; its sample and tokens go through the model. */
+function groupColumns({ completions, ...group }: Omit<TrainingGroup, "sample">) {
+  const { advantages, oldLogProbs, referenceLogProbs, samplerLogProbs, ...others } = group;
+  const { tokenMasks = completions.map(({ tokenIds }) => tokenIds.map(() => 1)), ...unread } = others;
+  unread satisfies NothingUnread;
+  return { advantages, oldLogProbs, referenceLogProbs, samplerLogProbs, tokenMasks };
 }
 
 function optionalTable(
@@ -47,10 +53,7 @@ function optionalTable(
   const present = rows.filter((row): row is PerToken => row !== undefined);
   if (present.length === 0) return null;
   if (present.length === rows.length) return tokenTable(sizes, present);
-  throw new VlmR1Error(
-    "invalid-argument",
-    `Only some groups of the batch have ${name} log-probabilities; give all or none.`,
-  );
+  throw new VlmR1Error("invalid-argument", `Only some groups of the batch have ${name}; give all or none.`);
 }
 
 interface GradientTensors {

@@ -5,7 +5,7 @@ import { disposeTree, readFloats } from "../host-tree.ts";
 import { sizeOf, type ParameterGroup } from "../parameters.ts";
 import type { ApplyReport, Optimizer, ParameterLayout } from "@vlmr1/policy";
 
-/** The flat buffers of one trained group: gradients and the optimizer's slots, beside the parameters themselves. */
+/** The flat buffers of one trained group: gradients and the state of the optimizer, beside the parameters themselves. */
 export interface ParameterUpdater {
   /** Views of the gradient buffer by parameter name; whoever writes them calls `accumulated`. */
   gradientTarget(): ParameterGroup;
@@ -16,21 +16,21 @@ export interface ParameterUpdater {
     options: { learningRate: number; step: number; maxGradientNorm?: number },
   ): Promise<ApplyReport>;
   discard(): void;
-  /** Copies of the optimizer's slots, by name. */
-  slots(): Promise<Record<string, Float32Array>>;
-  /** Replaces the slots. */
-  setSlots(slots: Readonly<Record<string, Float32Array>>): void;
+  /** Copies of the buffers of the optimizer, by name. */
+  optimizerState(): Promise<Record<string, Float32Array>>;
+  /** Replaces them. */
+  setOptimizerState(state: Readonly<Record<string, Float32Array>>): void;
 }
 
 /** Where each parameter of a group lies. */
 export function layoutOf({ specs }: ParameterGroup): ParameterLayout {
   let offset = 0;
-  const slots = specs.map((spec) => {
-    const slot = { path: spec.name, shape: spec.shape, offset, size: sizeOf(spec) };
-    offset += slot.size;
-    return slot;
+  const spans = specs.map((spec) => {
+    const span = { path: spec.name, shape: spec.shape, offset, size: sizeOf(spec) };
+    offset += span.size;
+    return span;
   });
-  return { size: offset, slots };
+  return { size: offset, spans };
 }
 
 type Flats = Readonly<Record<string, tf.Tensor1D>>;
@@ -58,8 +58,8 @@ interface Prepared {
   readonly constants: Record<string, DeviceTensor>;
 }
 
-/** The optimizer's slots, zeros until they are used. */
-function createSlots(engine: Engine, size: number) {
+/** The buffers of the optimizer, zeros until they are used. */
+function createOptimizerState(engine: Engine, size: number) {
   const state = new Map<string, DeviceTensor>();
   const tensors = (names: readonly string[]): Record<string, DeviceTensor> =>
     Object.fromEntries(
@@ -76,9 +76,9 @@ function createSlots(engine: Engine, size: number) {
       for (const [name, tensor] of state) copies[name] = Float32Array.from(await readFloats(tensor));
       return copies;
     },
-    set(slots: Readonly<Record<string, Float32Array>>): void {
-      for (const [name, tensor] of state) if (!slots[name]) tensor.write(new Float32Array(size));
-      for (const [name, values] of Object.entries(slots)) tensors([name])[name]?.write(values);
+    set(values: Readonly<Record<string, Float32Array>>): void {
+      for (const [name, tensor] of state) if (!values[name]) tensor.write(new Float32Array(size));
+      for (const [name, buffer] of Object.entries(values)) tensors([name])[name]?.write(buffer);
     },
   };
 }
@@ -119,7 +119,7 @@ export function createUpdater(
 ): ParameterUpdater {
   const layout = layoutOf(group);
   const sum = createGradientSum(engine, pack);
-  const slots = createSlots(engine, layout.size);
+  const optimizerState = createOptimizerState(engine, layout.size);
   const prepared = new Map<string, Prepared>();
   const prepare = (optimizer: Optimizer): Prepared => {
     const known = prepared.get(optimizer.key);
@@ -143,14 +143,14 @@ export function createUpdater(
       if (!Number.isFinite(gradientNorm)) return { gradientNorm, applied: false };
       const clip = maxGradientNorm === undefined ? 1 : Math.min(1, maxGradientNorm / (gradientNorm + 1e-6));
       const { program, constants } = prepare(optimizer);
-      const state = slots.tensors(optimizer.slots);
+      const state = optimizerState.tensors(optimizer.stateNames);
       const scalars = optimizer.scalars({ learningRate, step });
       const target = { parameters: group.flat, state };
       await program.into(target, sum.flat, group.flat, state, scalars, constants, clip);
       return { gradientNorm, applied: true };
     },
     discard: () => sum.clear(),
-    slots: () => slots.copies(),
-    setSlots: (values) => slots.set(values),
+    optimizerState: () => optimizerState.copies(),
+    setOptimizerState: (values) => optimizerState.set(values),
   };
 }

@@ -7,7 +7,13 @@ import type { Prompt } from "../prompt-batch.ts";
 import { batchImages } from "./batch-images.ts";
 import { compileGradient, compileScores, type GradientProgram } from "./gradient-program.ts";
 import { lossInputs, readReport } from "./loss-inputs.ts";
-import type { AccumulateReport, CompletionGroup, PolicyLoss, TrainingBatch } from "@vlmr1/policy";
+import type {
+  AccumulateReport,
+  CompletionGroup,
+  NothingUnread,
+  PolicyLoss,
+  TrainingBatch,
+} from "@vlmr1/policy";
 import type { RolloutLinears } from "./rollout-linears.ts";
 import type { TrainedWeights, WeightSet } from "./trained-weights.ts";
 import { dropoutNoise, tokenRows, trainingLayout, type PromptAnswers } from "./training-layout.ts";
@@ -48,15 +54,20 @@ export function createPasses(
       return rows;
     },
     async gradient(batch, loss, target) {
+      const { groups, totals, microBatches, temperature, rng, ...unread } = batch;
+      unread satisfies NothingUnread;
       const set = weights.current;
-      const laidOut = layOut(batch.groups);
+      const laidOut = layOut(groups);
       const { sizes } = laidOut.layout;
       const known = rollout.of(laidOut.answers, sizes);
-      const forward = { ...(await inputsOf(laidOut, set, batch.temperature, batch.rng)), known };
-      const result = await withUploaded(engine, { forward, given: lossInputs(sizes, batch) }, (inputs) =>
-        programs
-          .gradient(loss)
-          .into({ gradients: target }, set.trained, set.frozen, inputs.forward, inputs.given),
+      const forward = { ...(await inputsOf(laidOut, set, temperature, rng)), known };
+      const result = await withUploaded(
+        engine,
+        { forward, given: lossInputs(sizes, { groups, totals, microBatches }) },
+        (inputs) =>
+          programs
+            .gradient(loss)
+            .into({ gradients: target }, set.trained, set.frozen, inputs.forward, inputs.given),
       );
       return readReport(result, sizes, laidOut.answers);
     },

@@ -3,12 +3,13 @@ import type { ParameterUpdater } from "./parameter-update.ts";
 import type { PolicyState } from "@vlmr1/policy";
 import { copyOf, type TrainedWeights } from "./trained-weights.ts";
 
-const SLOT = "optimizer/";
+const OPTIMIZER = "optimizer/";
 
 /** Copies of all that training changes. */
 export async function takeSnapshot(weights: TrainedWeights, updater: ParameterUpdater): Promise<PolicyState> {
   const state: Record<string, Float32Array> = { parameters: await copyOf(weights.group) };
-  for (const [name, values] of Object.entries(await updater.slots())) state[SLOT + name] = values;
+  for (const [name, values] of Object.entries(await updater.optimizerState()))
+    state[OPTIMIZER + name] = values;
   const reference = await weights.reference.moved();
   return reference ? { ...state, reference } : state;
 }
@@ -23,15 +24,17 @@ export async function restoreSnapshot(
   await weights.reference.beforeChange();
   weights.group.flat.write(state["parameters"] as Float32Array);
   if (state["reference"]) weights.reference.set(state["reference"]);
-  const slots = Object.entries(state).filter(([name]) => name.startsWith(SLOT));
-  updater.setSlots(Object.fromEntries(slots.map(([name, values]) => [name.slice(SLOT.length), values])));
+  const buffers = Object.entries(state).filter(([name]) => name.startsWith(OPTIMIZER));
+  updater.setOptimizerState(
+    Object.fromEntries(buffers.map(([name, values]) => [name.slice(OPTIMIZER.length), values])),
+  );
   updater.discard();
   weights.updated();
 }
 
 function checkState(state: PolicyState, size: number): void {
   const isKnown = (name: string): boolean =>
-    name === "parameters" || name === "reference" || name.startsWith(SLOT);
+    name === "parameters" || name === "reference" || name.startsWith(OPTIMIZER);
   if (!state["parameters"]) {
     throw new VlmR1Error("invalid-data", "The state has no parameters: it is not a snapshot of a policy.");
   }
