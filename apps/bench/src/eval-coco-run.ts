@@ -1,4 +1,4 @@
-import { evaluateCocoFiles } from "@vlmr1/eval";
+import { evaluateCocoFiles } from "@vlmr1/eval/files";
 
 /** What one process measured. */
 export interface CocoRun {

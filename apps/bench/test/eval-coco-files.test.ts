@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { evaluateCocoFiles } from "@vlmr1/eval";
+import { evaluateCocoFiles } from "@vlmr1/eval/files";
 import { expect, test } from "vitest";
 import { writeCocoFiles } from "../src/eval-coco-files.ts";
 

@@ -45,3 +45,37 @@ export class VlmR1Error extends Error {
     return code === undefined || (value as { code?: unknown }).code === code;
   }
 }
+
+/** How much of a value an error message shows: nesting, members of one array or object, characters of one string and of all. */
+const shown = { levels: 3, members: 8, text: 60, all: 100 } as const;
+
+/**
+ * A value found where another was expected, as an error message shows it: JSON of at most about a hundred characters,
+ * whatever its size; `nothing` for undefined.
+ */
+export function showValue(value: unknown): string {
+  const text = showPart(value, 0);
+  return text.length > shown.all ? `${text.slice(0, shown.all - 1)}…` : text;
+}
+
+function showPart(value: unknown, level: number): string {
+  if (value === undefined) return "nothing";
+  if (typeof value === "string") {
+    return JSON.stringify(value.length > shown.text ? `${value.slice(0, shown.text)}…` : value);
+  }
+  if (typeof value !== "object" || value === null)
+    return typeof value === "function" ? "a function" : String(value);
+  if (ArrayBuffer.isView(value)) return `${value.byteLength} bytes`;
+  if (value instanceof Map) return `a dict of ${value.size}`;
+  if (Array.isArray(value)) {
+    if (level === shown.levels) return "[…]";
+    const parts = value.slice(0, shown.members).map((member) => showPart(member, level + 1));
+    return `[${parts.join(", ")}${value.length > shown.members ? ", …" : ""}]`;
+  }
+  if (level === shown.levels) return "{…}";
+  const keys = Object.keys(value);
+  const parts = keys
+    .slice(0, shown.members)
+    .map((key) => `${showPart(key, level)}: ${showPart((value as Record<string, unknown>)[key], level + 1)}`);
+  return `{${parts.join(", ")}${keys.length > shown.members ? ", …" : ""}}`;
+}

@@ -11,7 +11,7 @@ export {
   type Point,
 } from "./box.ts";
 export type { CompleteOptions, Completion, CompletionModel } from "./completion.ts";
-export { VlmR1Error, type ErrorCode } from "./error.ts";
+export { showValue, VlmR1Error, type ErrorCode } from "./error.ts";
 export {
   frameExtent,
   originalSize,

@@ -1,14 +1,13 @@
 import {
-  VlmR1Error,
   type Completion,
   type CompletionModel,
   type Dataset,
   type RewardFunction,
   type Rng,
   type Sample,
+  VlmR1Error,
 } from "@vlmr1/core";
-import { bootstrapMean, type MeanInterval } from "./bootstrap.ts";
-import { breakDown } from "./break-down.ts";
+import { bootstrapMean, breakDown, type MeanInterval } from "./statistics.ts";
 
 /** What to evaluate, on what, by what. */
 export interface EvaluateOptions<Target> {

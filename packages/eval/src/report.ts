@@ -1,5 +1,5 @@
-import type { MeanInterval } from "./bootstrap.ts";
 import type { EvaluationReport, EvaluationRow } from "./evaluate.ts";
+import type { MeanInterval } from "./statistics.ts";
 
 /** What the Markdown report shows besides the numbers. */
 export interface MarkdownOptions {

@@ -1,6 +1,6 @@
 import { createRng } from "@vlmr1/core";
 import { describe, expect, test } from "vitest";
-import { bootstrapMean } from "../src/bootstrap.ts";
+import { bootstrapMean } from "../src/statistics.ts";
 
 describe("the bootstrap interval of a mean", () => {
   test("agrees with the normal interval of a proportion", () => {

@@ -1,6 +1,6 @@
-import { createRng, type Box } from "@vlmr1/core";
+import { type Box, createRng } from "@vlmr1/core";
 import { describe, expect, test } from "vitest";
-import { boxCiou, boxDiou, boxGiou, boxIou, overlapMatrix } from "../src/box-overlap.ts";
+import { boxCiou, boxDiou, boxGiou, boxIou, overlapMatrix } from "../src/boxes.ts";
 import { fixture, greatestDifference } from "./fixture.ts";
 
 interface TorchvisionCase {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { breakDown } from "../src/break-down.ts";
+import { breakDown } from "../src/statistics.ts";
 
 test("any metric is computed per group, in order of appearance, leaving out rows without a group", () => {
   const rows = [

@@ -1,6 +1,6 @@
 import { createRng } from "@vlmr1/core";
 import { expect, test } from "vitest";
-import { stableOrderBy, stableOrderByScore } from "../src/coco-order.ts";
+import { stableOrderBy, stableOrderByScore } from "../src/coco/layout.ts";
 
 const identity = (length: number): Int32Array => Int32Array.from({ length }, (_, i) => i);
 

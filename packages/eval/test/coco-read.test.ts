@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VlmR1Error } from "@vlmr1/core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { CocoFile, CocoResult } from "../src/coco-format.ts";
-import { evaluateCocoFiles, readCocoAnnotations, readCocoResults } from "../src/coco-read.ts";
-import { evaluateCoco } from "../src/coco.ts";
+import { evaluateCoco } from "../src/coco/average-precision.ts";
+import type { CocoFile, CocoResult } from "../src/coco/tables.ts";
+import { evaluateCocoFiles, readCocoAnnotations, readCocoResults } from "../src/files.ts";
 import { fixture } from "./fixture.ts";
 
 let folder = "";

@@ -1,8 +1,7 @@
 import { createRng } from "@vlmr1/core";
 import { describe, expect, test } from "vitest";
-import type { CocoFile, CocoResult } from "../src/coco-format.ts";
-import { cocoSummaryText } from "../src/coco-text.ts";
-import { evaluateCoco } from "../src/coco.ts";
+import { cocoSummaryText, evaluateCoco } from "../src/coco/average-precision.ts";
+import type { CocoFile, CocoResult } from "../src/coco/tables.ts";
 import { fixture, greatestDifference } from "./fixture.ts";
 
 interface CocoCase {

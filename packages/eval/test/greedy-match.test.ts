@@ -1,6 +1,6 @@
-import { createRng, type Box } from "@vlmr1/core";
+import { type Box, createRng } from "@vlmr1/core";
 import { expect, test } from "vitest";
-import { greedyMatches, greedyPrecisionRecall, type LabelledBox } from "../src/greedy-match.ts";
+import { greedyMatches, greedyPrecisionRecall, type LabelledBox } from "../src/boxes.ts";
 
 const cat = (box: Box): LabelledBox => ({ box, label: "cat" });
 const dog = (box: Box): LabelledBox => ({ box, label: "dog" });

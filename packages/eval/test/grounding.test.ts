@@ -1,12 +1,6 @@
 import type { Box } from "@vlmr1/core";
 import { expect, test } from "vitest";
-import {
-  accuracyAt,
-  centerAccuracy,
-  groundingScores,
-  meanIou,
-  type GroundingPair,
-} from "../src/grounding.ts";
+import { accuracyAt, centerAccuracy, type GroundingPair, groundingScores, meanIou } from "../src/boxes.ts";
 
 const target: Box = [0, 0, 10, 10];
 const pairs: GroundingPair[] = [

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
-import type { CocoFile, CocoResult } from "../src/coco-format.ts";
-import { evaluateCoco } from "../src/coco.ts";
-import { evaluateNmsAp } from "../src/nms-ap.ts";
+import { evaluateCoco, evaluateNmsAp } from "../src/coco/average-precision.ts";
+import type { CocoFile, CocoResult } from "../src/coco/tables.ts";
 import { fixture, greatestDifference } from "./fixture.ts";
 
 interface NmsCase {

@@ -1,6 +1,6 @@
 import { createRng } from "@vlmr1/core";
 import { expect, test } from "vitest";
-import { numpyMean } from "../src/numpy-mean.ts";
+import { numpyMean } from "../src/coco/curves.ts";
 
 test("adds in numpy's order: values whose sum depends on the order give numpy's last bit", () => {
   // numpy 2.4.6: i = np.arange(n).astype(float); x = 0.1 * i * np.sqrt(i); repr(x.mean())

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { reasoningAccuracy, sameAnswer } from "../src/reasoning-accuracy.ts";
+import { reasoningAccuracy, sameAnswer } from "../src/statistics.ts";
 
 test("right answers are counted over all questions, unread ones as wrong", () => {
   const pairs = [

@@ -1,18 +1,18 @@
 import { createRng, VlmR1Error } from "@vlmr1/core";
 import { describe, expect, test } from "vitest";
-import type { CocoFile } from "../src/coco-format.ts";
+import type { CocoFile } from "../src/coco/tables.ts";
 import {
   decodeRle,
   encodeMask,
   mergeRles,
+  type Rle,
   rleArea,
   rleFromPolygon,
   rleFromSegmentation,
   rleFromXywh,
   rleIou,
   rleToXywh,
-  type Rle,
-} from "../src/rle.ts";
+} from "../src/mask/rle.ts";
 import { fixture } from "./fixture.ts";
 
 type Size = [height: number, width: number];

@@ -46,7 +46,7 @@ async function evaluate(options: Options, terminal: Terminal): Promise<void> {
     throw new VlmR1Error("invalid-argument", `--iou-type is bbox or segm, got ${JSON.stringify(iouType)}.`);
   }
   const maxDets = options.maxDets.split(",").map((text) => (text.trim() === "" ? Number.NaN : Number(text)));
-  const { evaluateCocoFiles } = await import("@vlmr1/eval");
+  const { evaluateCocoFiles } = await import("@vlmr1/eval/files");
   const { annotations, results, useCats } = options;
   const evaluation = await evaluateCocoFiles({ annotations, results, iouType, maxDets, useCats });
   const categories = options.perCategory

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { closeSync, openSync, readSync } from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import type { VlmR1Error } from "@vlmr1/core";
-import { invalidData, unreadable } from "../invalid-data.ts";
+import { invalidData, unreadable } from "@vlmr1/core/files";
 import { readBatch, type ArrowBatch, type ArrowColumn, type BufferSpan } from "./arrow-batch.ts";
 import { readSchema, type ArrowField } from "./arrow-schema.ts";
 import { valueAt, type ByteSource } from "./arrow-values.ts";

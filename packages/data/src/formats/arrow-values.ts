@@ -1,6 +1,6 @@
 import type { Buffer } from "node:buffer";
+import { decodeUtf8 } from "@vlmr1/core/files";
 import type { ArrowColumn, BufferSpan } from "./arrow-batch.ts";
-import { decodeUtf8 } from "./utf8.ts";
 
 /** Gives `length` bytes of the file from `start`. */
 export type ByteSource = (start: number, length: number) => Buffer;

@@ -2,8 +2,7 @@ import { open } from "node:fs/promises";
 import { parquetMetadataAsync, parquetReadObjects, type AsyncBuffer, type FileMetaData } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { VlmR1Error } from "@vlmr1/core";
-import { invalidData, unreadable } from "../invalid-data.ts";
-import { readRange } from "./record-file.ts";
+import { invalidData, readRange, unreadable } from "@vlmr1/core/files";
 import type { TableFile, TableRow } from "./table.ts";
 
 /** Decoded row groups are kept up to this size, so that neighbouring rows cost one decoding. */

@@ -1,6 +1,6 @@
 import type { Buffer } from "node:buffer";
 import type { VlmR1Error } from "@vlmr1/core";
-import { invalidData } from "../invalid-data.ts";
+import { invalidData } from "@vlmr1/core/files";
 
 /**
  * What a pickle of plain data holds. `dict` is a Map, `list` and `tuple` are arrays, `set` and `frozenset` are Sets,

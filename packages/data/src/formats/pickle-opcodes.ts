@@ -1,3 +1,4 @@
+import { decodeUtf8 } from "@vlmr1/core/files";
 import {
   type PickleMachine,
   type PickleValue,
@@ -17,7 +18,6 @@ import {
   takeInteger,
   takeString,
 } from "./pickle-text.ts";
-import { decodeUtf8 } from "./utf8.ts";
 
 type Opcode = (machine: PickleMachine) => void;
 

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
+import { decodeUtf8 } from "@vlmr1/core/files";
 import { type PickleMachine, lineEnd, pickleError, takeLine } from "./pickle-machine.ts";
-import { decodeUtf8 } from "./utf8.ts";
 
 const INTEGER = /^[+-]?\d+$/;
 const LONGEST_NUMBER = 1000;

@@ -1,11 +1,16 @@
 import { Buffer } from "node:buffer";
-import { open } from "node:fs/promises";
 import { VlmR1Error } from "@vlmr1/core";
-import { invalidData, unreadable } from "../invalid-data.ts";
-import { skipValue } from "./json-scan.ts";
-import { scanJsonFile } from "./json-stream.ts";
+import {
+  decodeUtf8,
+  invalidData,
+  openFile,
+  parseJson,
+  readRange,
+  scanJsonFile,
+  skipValue,
+  unreadable,
+} from "@vlmr1/core/files";
 import { numberColumn } from "./number-column.ts";
-import { decodeUtf8 } from "./utf8.ts";
 
 /** A file of JSON records of which only the places are in memory; a record is read from disk when it is asked for. */
 export interface RecordFile {
@@ -36,11 +41,13 @@ export function openRecordFile(path: string, visit: RecordVisitor, onBad?: BadRe
 async function indexArray(path: string, visit: RecordVisitor, onBad?: BadRecord): Promise<RecordFile> {
   const index = recordIndex(path, "record", visit, onBad);
   const counts = await scanJsonFile(path, {
-    "": (bytes, position, end, element) => {
-      const next = skipValue(bytes, position, end);
-      if (next < 0) return next;
-      index.add({ bytes, start: position, end: next, origin: element.origin, ordinal: element.index + 1 });
-      return next;
+    "": {
+      element: (bytes, position, end, element) => {
+        const next = skipValue(bytes, position, end);
+        if (next < 0) return next;
+        index.add({ bytes, start: position, end: next, origin: element.origin, ordinal: element.index + 1 });
+        return next;
+      },
     },
   });
   if (!counts.has("")) {
@@ -57,9 +64,7 @@ const LONGEST_LINE = 1 << 28;
 
 async function indexLines(path: string, visit: RecordVisitor, onBad?: BadRecord): Promise<RecordFile> {
   const index = recordIndex(path, "line", visit, onBad);
-  const handle = await open(path, "r").catch((cause: unknown) => {
-    throw unreadable(path, cause);
-  });
+  const handle = await openFile(path);
   try {
     let bytes = Buffer.allocUnsafe(CHUNK);
     let kept = 0; // bytes of an unfinished line, at the front
@@ -152,34 +157,5 @@ function parseRecord(bytes: Buffer, start: number, end: number, path: string, pl
   const text = decodeUtf8(bytes, start, end);
   if (text === undefined)
     throw invalidData({ file: path, place, problem: "the text is not UTF-8; save the file as UTF-8" });
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw invalidData({
-      file: path,
-      place,
-      problem: `this is no valid JSON: ${(cause as Error).message}`,
-      cause,
-    });
-  }
-}
-
-/** Reads bytes start..end of a file. @throws VlmR1Error when the file has become shorter or is gone. */
-export async function readRange(path: string, start: number, end: number): Promise<Buffer> {
-  try {
-    const handle = await open(path, "r");
-    try {
-      const bytes = Buffer.allocUnsafe(end - start);
-      const { bytesRead } = await handle.read(bytes, 0, bytes.length, start);
-      if (bytesRead === bytes.length) return bytes;
-      throw invalidData({
-        file: path,
-        problem: "the file has become shorter since it was opened; load it again",
-      });
-    } finally {
-      await handle.close();
-    }
-  } catch (cause) {
-    throw unreadable(path, cause);
-  }
+  return parseJson(text, { file: path, place });
 }

@@ -1,8 +1,7 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { VlmR1Error } from "@vlmr1/core";
-import { invalidData, show, unreadable } from "../invalid-data.ts";
-import { resolveInside } from "../inside-folder.ts";
+import { showValue, VlmR1Error } from "@vlmr1/core";
+import { invalidData, resolveInside, unreadable } from "@vlmr1/core/files";
 import { openArrowFile } from "./arrow-file.ts";
 import { openParquetFile } from "./parquet-file.ts";
 import type { TableFile } from "./table.ts";
@@ -39,7 +38,7 @@ async function splitFolder(path: string, split: string | undefined): Promise<str
     throw invalidData({
       file,
       place: "splits",
-      problem: `a list of names should be here, found ${show(splits)}`,
+      problem: `a list of names should be here, found ${showValue(splits)}`,
     });
   }
   const chosen = split ?? (splits.length === 1 ? splits[0] : undefined);
@@ -55,7 +54,7 @@ async function openSaved(path: string): Promise<TableFile> {
     throw invalidData({
       file,
       place: "_data_files",
-      problem: `a list of Arrow files should be here, found ${show(files)}`,
+      problem: `a list of Arrow files should be here, found ${showValue(files)}`,
     });
   }
   const shards: TableFile[] = [];
@@ -117,7 +116,7 @@ function joined(path: string, shards: readonly TableFile[]): TableFile {
     if (shard.columns.join("\n") !== columns.join("\n")) {
       throw invalidData({
         file: shard.path,
-        problem: `its columns are ${show(shard.columns)}, and those of ${first!.path} ${show(columns)}`,
+        problem: `its columns are ${showValue(shard.columns)}, and those of ${first!.path} ${showValue(columns)}`,
       });
     }
   }

@@ -7,7 +7,7 @@ import {
   type FrameOf,
   type ImageSize,
 } from "@vlmr1/core";
-import type { Mention } from "../inside-folder.ts";
+import type { Mention } from "@vlmr1/core/files";
 import { checkBoxInside, optionalField, recordOf, wrongField } from "./record-fields.ts";
 
 /** The target of a sample whose images have these sizes. @throws VlmR1Error `invalid-data` when it does not fit them. */

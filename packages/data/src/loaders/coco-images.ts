@@ -1,11 +1,10 @@
 import type { Box, RgbImage } from "@vlmr1/core";
+import { invalidData, type Mention } from "@vlmr1/core/files";
 import { createSkipLog, type BadSampleOptions, type SkipLog } from "../dataset/bad-samples.ts";
-import { invalidData } from "../invalid-data.ts";
 import { indexCoco, type CocoImage, type CocoIndex } from "./coco-index.ts";
 import { boxOf, groupObjects } from "./coco-objects.ts";
 import { missingFiles, missingImage, openImageFolder, type ImageFolder } from "./image-folder.ts";
 import { readSegmentation, type Segmentation } from "./segmentation.ts";
-import type { Mention } from "../inside-folder.ts";
 
 /** One object of a COCO image. */
 export interface CocoObject {

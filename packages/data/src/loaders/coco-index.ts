@@ -1,17 +1,20 @@
 import type { Buffer } from "node:buffer";
 import type { VlmR1Error } from "@vlmr1/core";
-import type { SkipLog } from "../dataset/bad-samples.ts";
-import { invalidData } from "../invalid-data.ts";
 import {
+  type ArrayReader,
+  type Fields,
   fieldsOf,
   fourNumbersAt,
+  invalidData,
+  type JsonElement,
   locateFields,
   numberAt,
+  placeOf,
+  scanJsonFile,
   skipValue,
   stringAt,
-  type Fields,
-} from "../formats/json-scan.ts";
-import { placeOf, scanJsonFile, type ElementReader, type JsonElement } from "../formats/json-stream.ts";
+} from "@vlmr1/core/files";
+import type { SkipLog } from "../dataset/bad-samples.ts";
 import { numberColumn, type NumberColumn } from "../formats/number-column.ts";
 
 /** One image of a COCO file. */
@@ -100,8 +103,8 @@ function recordReader(
   log: SkipLog,
   add: (record: LocatedRecord) => void,
   leaveOut?: (record: LocatedRecord) => void,
-): ElementReader {
-  return (bytes, position, end, element) => {
+): ArrayReader {
+  const read: ArrayReader["element"] = (bytes, position, end, element) => {
     if (bytes[position] !== 0x7b) {
       const next = skipValue(bytes, position, end);
       if (next >= 0)
@@ -121,6 +124,7 @@ function recordReader(
     }
     return next;
   };
+  return { element: read };
 }
 
 function addImage(record: LocatedRecord, images: CocoImage[], rows: Map<number, number>): void {

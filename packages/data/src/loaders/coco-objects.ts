@@ -1,6 +1,6 @@
 import { boxFromXywh, type Box, type VlmR1Error } from "@vlmr1/core";
+import { invalidData } from "@vlmr1/core/files";
 import type { SkipLog } from "../dataset/bad-samples.ts";
-import { invalidData } from "../invalid-data.ts";
 import type { CocoImage, CocoIndex } from "./coco-index.ts";
 
 /** Annotations may reach this far over the edge of their image, in pixels: published files round boxes and sizes apart. */

@@ -1,5 +1,5 @@
+import { invalidData, type Mention } from "@vlmr1/core/files";
 import { createSkipLog, type BadSampleOptions, type LoadedDataset } from "../dataset/bad-samples.ts";
-import { invalidData } from "../invalid-data.ts";
 import { plainTemplate, type PromptTemplate } from "../prompts.ts";
 import { answerAsText, type AnswerReader } from "./answers.ts";
 import { openImageFolder } from "./image-folder.ts";
@@ -13,7 +13,6 @@ import {
 } from "./record-fields.ts";
 import { recordSamples, type ParsedRecord } from "./record-samples.ts";
 import { withoutTags } from "./vlm-r1-problems.ts";
-import type { Mention } from "../inside-folder.ts";
 
 export interface ConversationOptions<Target> extends BadSampleOptions {
   /** A `.json` list (LLaVA, LLaMA-Factory) or `.jsonl` file. */

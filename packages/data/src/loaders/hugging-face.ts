@@ -1,7 +1,7 @@
+import type { Mention } from "@vlmr1/core/files";
 import { createSkipLog, type BadSampleOptions, type LoadedDataset } from "../dataset/bad-samples.ts";
 import { openTable } from "../formats/table-folder.ts";
 import type { TableRow } from "../formats/table.ts";
-import type { Mention } from "../inside-folder.ts";
 import { thinkTemplate, type PromptTemplate } from "../prompts.ts";
 import { pythonText } from "../python-text.ts";
 import { answerAsText, type AnswerReader } from "./answers.ts";

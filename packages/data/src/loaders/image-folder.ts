@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { VlmR1Error, type RgbImage } from "@vlmr1/core";
+import { type Mention, resolveInside } from "@vlmr1/core/files";
 import { loadImage } from "../image/load-image.ts";
-import { resolveInside, type Mention } from "../inside-folder.ts";
 
 /** A folder of images that are opened by the names annotations give them, and never a file outside. */
 export interface ImageFolder {

@@ -1,10 +1,10 @@
+import type { Mention } from "@vlmr1/core/files";
 import { createSkipLog, type BadSampleOptions, type LoadedDataset } from "../dataset/bad-samples.ts";
 import { r1vTemplate, type PromptTemplate } from "../prompts.ts";
 import { answerAsText } from "./answers.ts";
 import { openImageFolder } from "./image-folder.ts";
 import { recordSamples } from "./record-samples.ts";
 import { parseProblem, type ProblemRow } from "./vlm-r1-problems.ts";
-import type { Mention } from "../inside-folder.ts";
 
 export interface R1vOptions extends BadSampleOptions {
   /** `superclevr_test200_counting_problems.jsonl`, `geoqa_test_prompts.jsonl`, or a file of the same form. */

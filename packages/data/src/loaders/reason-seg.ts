@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { clipBox, pixels, VlmR1Error, type Box, type ImageSize } from "@vlmr1/core";
+import { decodeUtf8, invalidData, unreadable } from "@vlmr1/core/files";
 import {
   createSkipLog,
   loadedDataset,
@@ -8,9 +9,7 @@ import {
   type LoadedDataset,
   type SkipLog,
 } from "../dataset/bad-samples.ts";
-import { decodeUtf8 } from "../formats/utf8.ts";
 import { decodeWindows1252 } from "../formats/windows-1252.ts";
-import { invalidData, unreadable } from "../invalid-data.ts";
 import { recQuestion, recTemplate, type PromptTemplate } from "../prompts.ts";
 import { missingFiles, missingImage, openImageFolder } from "./image-folder.ts";
 import { optionalField, recordOf, wrongField } from "./record-fields.ts";

@@ -1,6 +1,5 @@
-import type { Box, ImageSize, VlmR1Error } from "@vlmr1/core";
-import { invalidData, show } from "../invalid-data.ts";
-import type { Mention } from "../inside-folder.ts";
+import { type Box, type ImageSize, showValue, type VlmR1Error } from "@vlmr1/core";
+import { invalidData, type Mention } from "@vlmr1/core/files";
 
 /** A JSON object whose members are not yet known. */
 export type JsonRecord = Readonly<Record<string, unknown>>;
@@ -51,7 +50,7 @@ export function wrongField(
   return invalidData({
     file: mention.file,
     place,
-    problem: `${wanted} should be here, found ${show(found)}`,
+    problem: `${wanted} should be here, found ${showValue(found)}`,
   });
 }
 

@@ -1,11 +1,10 @@
 import { basename } from "node:path";
-import type { Sample } from "@vlmr1/core";
+import { type Sample, showValue } from "@vlmr1/core";
+import { invalidData, type Mention } from "@vlmr1/core/files";
 import { loadedDataset, type LoadedDataset, type SkipLog } from "../dataset/bad-samples.ts";
 import { openRecordFile, type RecordFile } from "../formats/record-file.ts";
-import { invalidData, show } from "../invalid-data.ts";
 import type { TargetOfImages } from "./answers.ts";
 import { missingFiles, missingImage, type ImageFolder } from "./image-folder.ts";
-import type { Mention } from "../inside-folder.ts";
 
 /** What a record of a JSON file says, before its images are opened. */
 export interface ParsedRecord<Target> {
@@ -84,7 +83,7 @@ async function indexSource<Target>({ path, images, parse }: RecordSource<Target>
         if (ids.has(id)) {
           throw invalidData({
             ...mention,
-            problem: `another record has the id ${show(parsed.id)}; give each its own, or none an id`,
+            problem: `another record has the id ${showValue(parsed.id)}; give each its own, or none an id`,
           });
         }
         ids.add(id);

@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { VlmR1Error } from "@vlmr1/core";
+import { showValue, VlmR1Error } from "@vlmr1/core";
+import { invalidData, unreadable } from "@vlmr1/core/files";
 import type { SkipLog } from "../dataset/bad-samples.ts";
 import type { PickleValue } from "../formats/pickle-machine.ts";
 import { readPickle } from "../formats/pickle-reader.ts";
-import { invalidData, show, unreadable } from "../invalid-data.ts";
 
 /** One referring expression, with the ids of what it refers to. */
 export interface RefExpression {
@@ -30,7 +30,10 @@ export async function readRefs(path: string, split: string, log: SkipLog): Promi
   });
   const refs = readPickle(bytes, path);
   if (!Array.isArray(refs))
-    throw invalidData({ file: path, problem: `the pickle should hold a list of refs, found ${show(refs)}` });
+    throw invalidData({
+      file: path,
+      problem: `the pickle should hold a list of refs, found ${showValue(refs)}`,
+    });
   const wanted = splitTest(split);
   const expressions: RefExpression[] = [];
   const splits = new Set<string>();
@@ -113,7 +116,7 @@ function text(path: string, place: string, record: Map<PickleValue, PickleValue>
 }
 
 function wrong(path: string, place: string, problem: string, found: unknown): VlmR1Error {
-  return invalidData({ file: path, place, problem: `${problem}, found ${show(found)}` });
+  return invalidData({ file: path, place, problem: `${problem}, found ${showValue(found)}` });
 }
 
 function noSuchSplit(path: string, split: string, splits: ReadonlySet<string>): VlmR1Error {

@@ -1,8 +1,8 @@
 import { boxFromXywh, type Box } from "@vlmr1/core";
+import type { Mention } from "@vlmr1/core/files";
 import { createSkipLog, type BadSampleOptions, type LoadedDataset } from "../dataset/bad-samples.ts";
 import { openTable } from "../formats/table-folder.ts";
 import type { TableRow } from "../formats/table.ts";
-import type { Mention } from "../inside-folder.ts";
 import { recQuestion, recTemplate, type PromptTemplate } from "../prompts.ts";
 import { answerAsBox } from "./answers.ts";
 import { optionalField, wrongField } from "./record-fields.ts";

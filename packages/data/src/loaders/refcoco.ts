@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Box, VlmR1Error } from "@vlmr1/core";
+import { invalidData } from "@vlmr1/core/files";
 import {
   createSkipLog,
   loadedDataset,
@@ -7,7 +8,6 @@ import {
   type LoadedDataset,
   type SkipLog,
 } from "../dataset/bad-samples.ts";
-import { invalidData } from "../invalid-data.ts";
 import { recQuestion, recTemplate, type PromptTemplate } from "../prompts.ts";
 import { indexCoco, type CocoIndex } from "./coco-index.ts";
 import { boxOf, checkAnnotation } from "./coco-objects.ts";

@@ -1,5 +1,5 @@
-import { readRange } from "../formats/record-file.ts";
-import { invalidData, show } from "../invalid-data.ts";
+import { showValue } from "@vlmr1/core";
+import { invalidData, readRange } from "@vlmr1/core/files";
 import type { CocoImage, CocoIndex } from "./coco-index.ts";
 
 /** The outline of an object: polygons [x, y, x, y, …] in pixels, or run lengths, column by column, beginning with zeros. */
@@ -38,7 +38,7 @@ export async function readSegmentation(
   throw invalidData({
     file: path,
     place,
-    problem: `polygons [[x, y, x, y, x, y, …], …] or {"size": [${image.height}, ${image.width}], "counts": …} should be here, found ${show(value)}`,
+    problem: `polygons [[x, y, x, y, x, y, …], …] or {"size": [${image.height}, ${image.width}], "counts": …} should be here, found ${showValue(value)}`,
   });
 }
 

@@ -1,9 +1,8 @@
 import { VlmR1Error, type RgbImage, type Sample } from "@vlmr1/core";
+import { invalidData, type Mention } from "@vlmr1/core/files";
 import { loadedDataset, type LoadedDataset, type SkipLog } from "../dataset/bad-samples.ts";
 import type { TableFile, TableRow } from "../formats/table.ts";
 import { loadImage } from "../image/load-image.ts";
-import type { Mention } from "../inside-folder.ts";
-import { invalidData } from "../invalid-data.ts";
 import type { TargetOfImages } from "./answers.ts";
 import { atPlace, type ImageFolder } from "./image-folder.ts";
 import { wrongField } from "./record-fields.ts";

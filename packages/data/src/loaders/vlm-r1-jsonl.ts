@@ -1,4 +1,5 @@
 import { VlmR1Error } from "@vlmr1/core";
+import type { Mention } from "@vlmr1/core/files";
 import { createSkipLog, type BadSampleOptions, type LoadedDataset } from "../dataset/bad-samples.ts";
 import { thinkTemplate, type PromptTemplate } from "../prompts.ts";
 import { answerAsText, type AnswerReader } from "./answers.ts";
@@ -6,7 +7,6 @@ import { openImageFolder } from "./image-folder.ts";
 import { pythonText } from "../python-text.ts";
 import { idField, imageNames, optionalField, recordOf, wrongField } from "./record-fields.ts";
 import { recordSamples, type ParsedRecord } from "./record-samples.ts";
-import type { Mention } from "../inside-folder.ts";
 
 /** One JSONL file, the folder of its images, and how its answers are scored. */
 export interface VlmR1File {

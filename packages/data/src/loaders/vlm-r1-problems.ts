@@ -1,3 +1,4 @@
+import type { Mention } from "@vlmr1/core/files";
 import type { AnswerReader } from "./answers.ts";
 import type { PromptTemplate } from "../prompts.ts";
 import { pythonText } from "../python-text.ts";
@@ -11,7 +12,6 @@ import {
   type JsonRecord,
 } from "./record-fields.ts";
 import type { ParsedRecord } from "./record-samples.ts";
-import type { Mention } from "../inside-folder.ts";
 
 /** What a record of `{image, problem, solution}` says beside its answer. */
 export interface ProblemRow {

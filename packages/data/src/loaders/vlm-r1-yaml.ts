@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { VlmR1Error, type Box, type Dataset, type Rng } from "@vlmr1/core";
+import { invalidData, unreadable } from "@vlmr1/core/files";
 import { parse } from "yaml";
 import { z } from "zod";
 import { concat, indices, select } from "../dataset/arrange.ts";
 import type { LoadedDataset, SkippedSamples } from "../dataset/bad-samples.ts";
-import { invalidData, unreadable } from "../invalid-data.ts";
 import { vlmR1Evaluation, type VlmR1EvaluationOptions } from "./vlm-r1-evaluation.ts";
 import type { ProblemRow } from "./vlm-r1-problems.ts";
 

@@ -1,6 +1,6 @@
-import type { AnnotationTable } from "./annotation-table.ts";
-import type { CocoLayout } from "./coco-layout.ts";
-import type { CocoOverlap } from "./coco-overlap.ts";
+import type { CocoLayout } from "./layout.ts";
+import type { CocoOverlap } from "./overlap.ts";
+import type { AnnotationTable } from "./tables.ts";
 
 /** Inclusive bounds of an object's area in square pixels. */
 export type AreaRange = readonly [low: number, high: number];

@@ -1,5 +1,5 @@
 import { VlmR1Error } from "@vlmr1/core";
-import type { Runs } from "./rle-runs.ts";
+import type { Runs } from "./runs.ts";
 
 /** The boundary is drawn on a grid this much finer than the image. */
 const scale = 5;

@@ -1,12 +1,26 @@
 import { VlmR1Error } from "@vlmr1/core";
-import { tabulateAnnotations, type AnnotationTable } from "./annotation-table.ts";
-import { accumulateCurves, type CocoCurves, type CurveAxes } from "./coco-curves.ts";
-import type { CocoFile, CocoResult } from "./coco-format.ts";
-import { layOut, type CocoLayout } from "./coco-layout.ts";
-import { matchDetections, maxThresholds, type AreaRange, type CocoMatches } from "./coco-match.ts";
-import { cocoOverlap, type IouType } from "./coco-overlap.ts";
-import { areaNames, statsOf, summarizeCurves, type CocoSummary } from "./coco-summary.ts";
-import { tabulateResults, type ResultTable } from "./result-table.ts";
+import {
+  accumulateCurves,
+  areaNames,
+  type CocoCurves,
+  type CocoSummary,
+  type CurveAxes,
+  statsOf,
+  summarizeCurves,
+} from "./curves.ts";
+import { type CocoLayout, layOut } from "./layout.ts";
+import { type AreaRange, type CocoMatches, matchDetections, maxThresholds } from "./match.ts";
+import { cocoOverlap, type IouType } from "./overlap.ts";
+import {
+  type AnnotationTable,
+  type CocoFile,
+  type CocoResult,
+  type ResultTable,
+  selectResults,
+  tabulateAnnotations,
+  tabulateResults,
+} from "./tables.ts";
+import { xywhIou } from "../mask/runs.ts";
 
 /** How to evaluate; the defaults are pycocotools'. */
 export interface CocoOptions {
@@ -166,4 +180,121 @@ function resolve(options: CocoOptions) {
     maxDetections: maxDets.at(-1) as number,
     zeroIdUnmatched: (options.zeroId ?? "unmatched") === "unmatched",
   };
+}
+
+/** The twelve lines that pycocotools' `summarize()` prints, one per number, digit for digit. */
+export function cocoSummaryText({ stats, axes, thresholds }: CocoEvaluation): string {
+  const span = `${fixed(thresholds[0] as number)}:${fixed(thresholds.at(-1) as number)}`;
+  const [first, second, third] = axes.maxDets as readonly [number, number, number];
+  const lines: [iou: string, area: string, maxDets: number][] = [
+    [span, "all", 100],
+    ["0.50", "all", third],
+    ["0.75", "all", third],
+    [span, "small", third],
+    [span, "medium", third],
+    [span, "large", third],
+    [span, "all", first],
+    [span, "all", second],
+    [span, "all", third],
+    [span, "small", third],
+    [span, "medium", third],
+    [span, "large", third],
+  ];
+  return lines
+    .map(([iou, area, maxDets], i) => {
+      const title = i < 6 ? "Average Precision  (AP)" : "Average Recall     (AR)";
+      const place = `IoU=${iou.padEnd(9)} | area=${area.padStart(6)} | maxDets=${String(maxDets).padStart(3)}`;
+      return ` ${title} @[ ${place} ] = ${threeDigits(stats[i] as number)}`;
+    })
+    .join("\n");
+}
+
+/** Python's rounding: halves to even. With three digits only odd sixteenths can be exact halves. */
+function threeDigits(value: number): string {
+  if (!Number.isInteger(value * 16) || Number.isInteger(value * 8)) return value.toFixed(3);
+  const below = Math.floor(value * 1000);
+  return ((below % 2 === 0 ? below : below + 1) / 1000).toFixed(3);
+}
+
+function fixed(value: number): string {
+  return value.toFixed(2);
+}
+
+/** The outcome of {@link evaluateNmsAp}. */
+export interface NmsApEvaluation extends CocoEvaluation {
+  /** The results that survived, by their place among all, ascending. */
+  readonly kept: readonly number[];
+}
+
+/**
+ * OVDEval's NMS-AP: COCO AP after all but the surest of the predictions on one true box, whatever their labels, are
+ * dropped.
+ *
+ * It stops a model from gaining AP by giving one box every label. For each true box of an image, the predictions of
+ * any label with IoU > `nmsThreshold` (0.5) compete; the highest score stays (of equal scores the last, as numpy's
+ * reversed argsort has it), the others go unless they win elsewhere. Yao et al. 2023, *How to Evaluate the
+ * Generalization of Detection?*; OVDEval `eval.py`.
+ *
+ * @throws VlmR1Error as {@link evaluateCoco} does.
+ */
+export function evaluateNmsAp(
+  input: {
+    readonly annotations: CocoFile | AnnotationTable;
+    readonly results: readonly CocoResult[] | ResultTable;
+    /** IoU above which predictions compete for a true box. Default 0.5. */
+    readonly nmsThreshold?: number;
+  } & Omit<CocoOptions, "iouType">,
+): NmsApEvaluation {
+  const annotations =
+    "kind" in input.annotations ? input.annotations : tabulateAnnotations(input.annotations, false);
+  const results = "kind" in input.results ? input.results : tabulateResults(input.results, false);
+  const kept = survivors(annotations, results, input.nmsThreshold ?? 0.5);
+  const evaluation = evaluateCoco({
+    ...input,
+    annotations,
+    results: selectResults(results, kept),
+    iouType: "bbox",
+  });
+  return { ...evaluation, kept };
+}
+
+function survivors(annotations: AnnotationTable, results: ResultTable, threshold: number): number[] {
+  if (results.boxes.some(Number.isNaN) || annotations.boxes.some(Number.isNaN)) {
+    throw new VlmR1Error(
+      "invalid-data",
+      `NMS-AP compares boxes: every record of ${annotations.source} and ${results.source} needs a "bbox".`,
+    );
+  }
+  const predictions = rowsByImage(results);
+  const winners = new Set<number>();
+  const losers = new Set<number>();
+  for (const [image, truths] of rowsByImage(annotations)) {
+    for (const truth of truths) {
+      const rivals = (predictions.get(image) ?? []).filter(
+        (row) => xywhIou(annotations.boxes, 4 * truth, results.boxes, 4 * row, false) > threshold,
+      );
+      const winner = surest(rivals, results.scores);
+      if (winner !== undefined) winners.add(winner);
+      for (const row of rivals) if (row !== winner) losers.add(row);
+    }
+  }
+  return Array.from({ length: results.length }, (_, row) => row).filter(
+    (row) => winners.has(row) || !losers.has(row),
+  );
+}
+
+function rowsByImage({ imageIds }: AnnotationTable | ResultTable): Map<number, number[]> {
+  const rows = new Map<number, number[]>();
+  imageIds.forEach((image, row) => {
+    const list = rows.get(image);
+    if (list) list.push(row);
+    else rows.set(image, [row]);
+  });
+  return rows;
+}
+
+function surest(rows: readonly number[], scores: Float64Array): number | undefined {
+  let best = rows[0];
+  for (const row of rows) if ((scores[row] as number) >= (scores[best as number] as number)) best = row;
+  return best;
 }

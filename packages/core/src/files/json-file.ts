@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
-import { open, type FileHandle } from "node:fs/promises";
-import { invalidData, unreadable } from "../invalid-data.ts";
-import { VlmR1Error } from "@vlmr1/core";
-import { CUT_OFF, MALFORMED, skipSpace, skipString, skipValue, stringAt } from "./json-scan.ts";
+import type { FileHandle } from "node:fs/promises";
+import { VlmR1Error } from "../error.ts";
+import { CUT_OFF, MALFORMED, TOO_DEEP, skipSpace, skipString, skipValue, stringAt } from "./json-values.ts";
+import { invalidData, lfsPointer, openFile, tooDeep } from "./read.ts";
 
 /** The part of a file that is in memory. */
 interface Window {
@@ -27,36 +27,39 @@ export interface JsonElement {
   origin: number;
 }
 
-/**
- * Reads the element of a top-level array that begins at `position` and returns the position behind it, or the negative result of a
- * scan: after `CUT_OFF` it is called again with more bytes.
- */
-export type ElementReader = (bytes: Buffer, position: number, end: number, element: JsonElement) => number;
+/** Reads the elements of one top-level array while they are in memory. */
+export interface ArrayReader {
+  /**
+   * Reads the element that begins at `position` and returns the position behind it, or the negative result of a scan:
+   * after `CUT_OFF` it is called again with more bytes.
+   */
+  element(bytes: Buffer, position: number, end: number, element: JsonElement): number;
+  /** Called before the bytes of the elements read so far are overwritten, and at the array's end. */
+  flush?(): void;
+}
 
+/** Bytes of the file that are in memory at first; a value that does not fit doubles it. */
 const WINDOW = 1 << 20;
 const LONGEST_ELEMENT = 1 << 28;
 const BYTE_ORDER_MARK = 0xefbbbf;
 
 /**
- * Streams a JSON file of any size through a window of a megabyte: `readers[key]` is called for each element of the top-level array
+ * Streams a JSON file of any size through a window (a megabyte, unless `window` says otherwise): `readers[key]` is called for each element of the top-level array
  * `key`, `readers[""]` for each element of a file that is itself an array. Other members are passed over.
  * @throws VlmR1Error `not-found` for no such file, `invalid-data` with the place for malformed or truncated JSON.
  * @returns the number of elements of each array, by key.
  */
 export async function scanJsonFile(
   path: string,
-  readers: Readonly<Record<string, ElementReader>>,
+  readers: Readonly<Record<string, ArrayReader>>,
+  { window: size = WINDOW }: { readonly window?: number } = {},
 ): Promise<Map<string, number>> {
-  const handle = await open(path, "r").catch((cause: unknown) => {
-    throw unreadable(path, cause);
-  });
+  const handle = await openFile(path);
   try {
-    if (!(await handle.stat()).isFile())
-      throw invalidData({ file: path, problem: "this is not a file; name a JSON file" });
     const window: Window = {
       name: path,
       handle,
-      bytes: Buffer.allocUnsafe(WINDOW),
+      bytes: Buffer.allocUnsafe(size),
       start: 0,
       end: 0,
       origin: 0,
@@ -67,9 +70,54 @@ export async function scanJsonFile(
   }
 }
 
+/**
+ * Streams a JSON file like {@link scanJsonFile} and parses the elements: `takers[key]` gets those of the array `key` in
+ * batches, in the file's order, so that memory stays at a few times the size of a window.
+ *
+ * @throws VlmR1Error as {@link scanJsonFile} does.
+ * @returns the number of elements of each array, by key.
+ */
+export function scanJsonRecords(
+  path: string,
+  takers: Readonly<Record<string, (records: readonly unknown[]) => void>>,
+  options: { readonly window?: number } = {},
+): Promise<Map<string, number>> {
+  const readers = Object.entries(takers).map(([key, take]) => [key, recordReader(take)] as const);
+  return scanJsonFile(path, Object.fromEntries(readers), options);
+}
+
+/** Parses all elements of a window at once: a call of JSON.parse for each of a million would take most of the time. */
+function recordReader(take: (records: readonly unknown[]) => void): ArrayReader {
+  let batch:
+    | { readonly bytes: Buffer; readonly start: number; end: number; readonly first: JsonElement }
+    | undefined;
+  return {
+    element(bytes, position, end, element) {
+      const next = skipValue(bytes, position, end);
+      if (next < 0) return next;
+      batch ??= { bytes, start: position, end: next, first: { ...element } };
+      batch.end = next;
+      return next;
+    },
+    flush() {
+      if (batch === undefined) return;
+      const { bytes, start, end, first } = batch;
+      batch = undefined;
+      let records: unknown[];
+      try {
+        records = JSON.parse(`[${bytes.toString("utf8", start, end)}]`) as unknown[];
+      } catch (cause) {
+        const problem = `this is no valid JSON: ${(cause as Error).message}`;
+        throw invalidData({ file: first.file, place: `from ${placeOf(first)} on`, problem, cause });
+      }
+      take(records);
+    },
+  };
+}
+
 async function scanRoot(
   window: Window,
-  readers: Readonly<Record<string, ElementReader>>,
+  readers: Readonly<Record<string, ArrayReader>>,
 ): Promise<Map<string, number>> {
   await fill(window);
   if (window.end >= 3 && window.bytes.readUIntBE(0, 3) === BYTE_ORDER_MARK) window.start = 3;
@@ -77,7 +125,12 @@ async function scanRoot(
   const first = await nextByte(window, "the JSON");
   if (first === 0x5b) counts.set("", await scanArray(window, "", readers[""]));
   else if (first === 0x7b) await scanObject(window, readers, counts);
-  else throw broken(window, "the JSON", `a JSON object or array should begin here, found ${found(window)}`);
+  else {
+    const pointer = lfsPointer(window.bytes.subarray(window.start, window.end));
+    throw pointer === undefined
+      ? broken(window, "the JSON", `a JSON object or array should begin here, found ${found(window)}`)
+      : invalidData({ file: window.name, problem: pointer });
+  }
   const rest = await peekByte(window);
   if (rest !== undefined)
     throw broken(window, "the end", `the JSON is complete, and ${found(window)} follows it`);
@@ -86,7 +139,7 @@ async function scanRoot(
 
 async function scanObject(
   window: Window,
-  readers: Readonly<Record<string, ElementReader>>,
+  readers: Readonly<Record<string, ArrayReader>>,
   counts: Map<string, number>,
 ): Promise<void> {
   window.start++;
@@ -132,6 +185,7 @@ async function advance(
   for (;;) {
     const next = scan(window.bytes, window.start, window.end);
     if (next === MALFORMED) throw broken(window, place, `a value should be here, found ${found(window)}`);
+    if (next === TOO_DEEP) throw tooDeep(`${window.name}, ${place}`);
     if (next >= 0) {
       const length = next - window.start;
       window.start = next;
@@ -147,16 +201,24 @@ interface ArrayScan {
   behindElement: boolean;
 }
 
-async function scanArray(window: Window, key: string, reader: ElementReader | undefined): Promise<number> {
+async function scanArray(
+  window: Window,
+  key: string,
+  reader: ArrayReader = { element: skipValue },
+): Promise<number> {
   window.start++;
   const element: JsonElement = { file: window.name, key, index: 0, origin: window.origin };
   const scan: ArrayScan = { element, behindElement: false };
-  while (!drain(window, scan, reader ?? skipValue)) await fillOrFail(window, placeOf(element));
-  return element.index;
+  for (;;) {
+    const isComplete = drain(window, scan, reader);
+    reader.flush?.();
+    if (isComplete) return element.index;
+    await fillOrFail(window, placeOf(element));
+  }
 }
 
 /** Reads the elements that are complete in the window. True when the array has ended; false when more bytes are needed. */
-function drain(window: Window, scan: ArrayScan, read: ElementReader): boolean {
+function drain(window: Window, scan: ArrayScan, reader: ArrayReader): boolean {
   const { bytes, end } = window;
   const { element } = scan;
   element.origin = window.origin;
@@ -179,9 +241,10 @@ function drain(window: Window, scan: ArrayScan, read: ElementReader): boolean {
       scan.behindElement = false;
       continue;
     }
-    const next = read(bytes, position, end, element);
+    const next = reader.element(bytes, position, end, element);
     if (next === MALFORMED)
       throw broken(window, placeOf(element), `this is no valid JSON: ${excerpt(window)}`);
+    if (next === TOO_DEEP) throw tooDeep(`${window.name}, ${placeOf(element)}`);
     if (next === CUT_OFF) return false;
     window.start = next;
     element.index++;

@@ -1,14 +1,17 @@
 import { Buffer } from "node:buffer";
-import { decodeUtf8 } from "./utf8.ts";
+import { decodeUtf8, deepestJson } from "./read.ts";
 
 /**
  * Scanning JSON in place, without building objects. Every function takes bytes and a position and returns the position behind what
- * it read, `CUT_OFF` when the bytes end first (more may follow), or `MALFORMED`.
+ * it read, `CUT_OFF` when the bytes end first (more may follow), `MALFORMED` or `TOO_DEEP`.
  */
 export const CUT_OFF = -1;
 
 /** What a scan returns where no JSON value can stand. */
 export const MALFORMED = -2;
+
+/** What a scan returns for brackets inside brackets beyond {@link deepestJson} levels. */
+export const TOO_DEEP = -3;
 
 // What each byte may begin or belong to, in an order that lets one comparison find the bytes that matter inside a value.
 const SPACE = 0;
@@ -62,7 +65,7 @@ function skipNested(bytes: Buffer, start: number, end: number): number {
     if (position >= end) return CUT_OFF;
     const kind = KIND[bytes[position]!];
     if (kind === OPEN) {
-      depth++;
+      if (++depth > deepestJson) return TOO_DEEP;
       position++;
     } else if (kind === CLOSE) {
       position++;

@@ -1,0 +1,355 @@
+import { showValue, VlmR1Error } from "@vlmr1/core";
+import type { Segmentation } from "../mask/rle.ts";
+
+/** A COCO instances file, as far as evaluation reads it. Other members are ignored. */
+export interface CocoFile {
+  readonly images: readonly CocoImage[];
+  readonly annotations: readonly CocoAnnotation[];
+  readonly categories: readonly CocoCategory[];
+}
+
+/** One image of a COCO file. Its size counts only where a mask is given as polygons or a box. */
+export interface CocoImage {
+  readonly id: number;
+  readonly width?: number;
+  readonly height?: number;
+  readonly file_name?: string;
+}
+
+/** One category of a COCO file; ids need not be contiguous. */
+export interface CocoCategory {
+  readonly id: number;
+  readonly name?: string;
+}
+
+/** One true object. */
+export interface CocoAnnotation {
+  /** Unique in the file. */
+  readonly id: number;
+  readonly image_id: number;
+  readonly category_id: number;
+  /** [x, y, width, height] in pixels; needed for `iouType: "bbox"`. */
+  readonly bbox?: readonly number[];
+  /** Pixels of the object (in COCO: of its mask). It decides the area range. */
+  readonly area: number;
+  /** 1 for a region of many objects: detections inside are neither right nor wrong. Default 0. */
+  readonly iscrowd?: number | boolean;
+  /** Needed for `iouType: "segm"`. */
+  readonly segmentation?: Segmentation;
+}
+
+/**
+ * One detection of a COCO results file. The first of a file decides: with a `bbox`, areas are box areas, without,
+ * mask areas.
+ */
+export interface CocoResult {
+  readonly image_id: number;
+  readonly category_id: number;
+  /** Any finite number; higher is surer. */
+  readonly score: number;
+  /** [x, y, width, height] in pixels. */
+  readonly bbox?: readonly number[];
+  readonly segmentation?: Segmentation;
+}
+
+/**
+ * The annotations of a COCO file in columns: what the evaluation works on, in a tenth of the memory of the parsed
+ * file.
+ */
+export interface AnnotationTable {
+  readonly kind: "annotations";
+  /** What errors call it: the file's path, or "annotations". */
+  readonly source: string;
+  readonly length: number;
+  readonly ids: Float64Array;
+  readonly imageIds: Float64Array;
+  readonly categoryIds: Float64Array;
+  /** [length, 4]: x, y, width, height; NaN where an annotation has no box. */
+  readonly boxes: Float64Array;
+  readonly areas: Float64Array;
+  /** 1 for crowd regions. */
+  readonly crowd: Uint8Array;
+  /** Masks as the file gives them; undefined when the table was made without. */
+  readonly segmentations: readonly unknown[] | undefined;
+  /** Sizes by image id; NaN where the file has none. */
+  readonly images: ReadonlyMap<number, { readonly width: number; readonly height: number }>;
+  /** Names by category id. */
+  readonly categories: ReadonlyMap<number, string>;
+}
+
+/** A table in the making; records come in batches, in file order. */
+export interface AnnotationCollector {
+  addImages(records: readonly unknown[]): void;
+  addCategories(records: readonly unknown[]): void;
+  addAnnotations(records: readonly unknown[]): void;
+  finish(): AnnotationTable;
+}
+
+/**
+ * Columns of a parsed COCO file; `masks` keeps segmentations, which `iouType: "segm"` needs.
+ *
+ * @throws VlmR1Error `invalid-data` naming record, field and value.
+ */
+export function tabulateAnnotations(file: CocoFile, masks: boolean): AnnotationTable {
+  for (const member of ["images", "categories", "annotations"] as const) {
+    if (Array.isArray(file[member])) continue;
+    throw new VlmR1Error(
+      "invalid-data",
+      `annotations: "${member}" must be an array, got ${showValue(file[member])}. ` +
+        `A COCO file has images, categories and annotations.`,
+    );
+  }
+  const collector = collectAnnotations("annotations", masks);
+  collector.addImages(file.images);
+  collector.addCategories(file.categories);
+  collector.addAnnotations(file.annotations);
+  return collector.finish();
+}
+
+/** Starts an empty table. Its methods throw VlmR1Error `invalid-data` naming source, record, field and value. */
+export function collectAnnotations(source: string, masks: boolean): AnnotationCollector {
+  const images = new Map<number, { width: number; height: number }>();
+  const categories = new Map<number, string>();
+  const objects = collectObjects(source, masks);
+  const image = recordCheck(source, "image");
+  const category = recordCheck(source, "category");
+  let [imageCount, categoryCount] = [0, 0];
+  return {
+    addImages(records) {
+      for (const record of records) {
+        const id = image.number(record, imageCount++, "id");
+        const { width, height } = record as { width?: unknown; height?: unknown };
+        images.set(id, { width: sizeOf(width), height: sizeOf(height) });
+      }
+    },
+    addCategories(records) {
+      for (const record of records) {
+        const id = category.number(record, categoryCount++, "id");
+        const { name } = record as { name?: unknown };
+        categories.set(id, typeof name === "string" ? name : String(id));
+      }
+    },
+    addAnnotations: objects.add,
+    finish: () => ({ kind: "annotations", source, images, categories, ...objects.finish() }),
+  };
+}
+
+type ObjectColumns = Omit<AnnotationTable, "kind" | "source" | "images" | "categories">;
+
+function collectObjects(
+  source: string,
+  masks: boolean,
+): { add(records: readonly unknown[]): void; finish(): ObjectColumns } {
+  const [ids, imageIds, categoryIds] = [numberColumn(), numberColumn(), numberColumn()];
+  const [boxes, areas, crowd] = [numberColumn(), numberColumn(), numberColumn()];
+  const segmentations: unknown[] = [];
+  const recordOfId = new Map<number, number>();
+  const { number, xywh, refuse } = recordCheck(source, "annotation");
+  let count = 0;
+  const addOne = (record: unknown): void => {
+    const id = number(record, count, "id");
+    const first = recordOfId.get(id);
+    if (first !== undefined) refuse(record, count, "id", `unique, but annotation ${first} has it too`);
+    recordOfId.set(id, count);
+    ids.push(id);
+    imageIds.push(number(record, count, "image_id"));
+    categoryIds.push(number(record, count, "category_id"));
+    areas.push(number(record, count, "area"));
+    const box = xywh(record, count, "bbox");
+    for (let i = 0; i < 4; i++) boxes.push(box?.[i] ?? NaN);
+    const { iscrowd, segmentation } = record as CocoAnnotation;
+    if (iscrowd !== undefined && iscrowd !== null && !isFlag(iscrowd))
+      refuse(record, count, "iscrowd", "0 or 1");
+    crowd.push(Number(iscrowd ?? 0));
+    if (masks) segmentations.push(segmentation);
+    count++;
+  };
+  return {
+    add: (records) => records.forEach(addOne),
+    finish: () => ({
+      length: count,
+      ids: ids.finish(),
+      imageIds: imageIds.finish(),
+      categoryIds: categoryIds.finish(),
+      boxes: boxes.finish(),
+      areas: areas.finish(),
+      crowd: Uint8Array.from(crowd.finish()),
+      segmentations: masks ? segmentations : undefined,
+    }),
+  };
+}
+
+function isFlag(value: unknown): boolean {
+  return value === 0 || value === 1 || typeof value === "boolean";
+}
+
+function sizeOf(value: unknown): number {
+  return Number.isInteger(value) && (value as number) > 0 ? (value as number) : NaN;
+}
+
+/** The detections of a COCO results file in columns. */
+export interface ResultTable {
+  readonly kind: "results";
+  /** What errors call it: the file's path, or "results". */
+  readonly source: string;
+  readonly length: number;
+  readonly imageIds: Float64Array;
+  readonly categoryIds: Float64Array;
+  /** [length, 4]: x, y, width, height; NaN where a detection has no box. */
+  readonly boxes: Float64Array;
+  readonly scores: Float64Array;
+  /**
+   * Whether the first detection has no box: then areas (and the boxes that are missing) come from the masks, as in
+   * pycocotools.
+   */
+  readonly fromMasks: boolean;
+  /** Masks as the file gives them; undefined when the table was made without. */
+  readonly segmentations: readonly unknown[] | undefined;
+}
+
+/** A table in the making; records come in batches, in file order. */
+export interface ResultCollector {
+  add(records: readonly unknown[]): void;
+  finish(): ResultTable;
+}
+
+/**
+ * Columns of parsed COCO results; `masks` keeps segmentations, which `iouType: "segm"` needs.
+ *
+ * @throws VlmR1Error `invalid-data` naming record, field and value.
+ */
+export function tabulateResults(results: readonly CocoResult[], masks: boolean): ResultTable {
+  if (!Array.isArray(results)) {
+    throw new VlmR1Error(
+      "invalid-data",
+      `results must be an array of detections, got ${showValue(results)}: COCO results are [{ image_id, category_id, bbox, score }, ...].`,
+    );
+  }
+  const collector = collectResults("results", masks);
+  collector.add(results);
+  return collector.finish();
+}
+
+/** Starts an empty table. Its `add` throws VlmR1Error `invalid-data` naming source, record, field and value. */
+export function collectResults(source: string, masks: boolean): ResultCollector {
+  const [imageIds, categoryIds] = [numberColumn(), numberColumn()];
+  const [boxes, scores] = [numberColumn(), numberColumn()];
+  const segmentations: unknown[] = [];
+  const { number, xywh, refuse } = recordCheck(source, "result");
+  let fromMasks = false;
+  let count = 0;
+  const addOne = (record: unknown): void => {
+    imageIds.push(number(record, count, "image_id"));
+    categoryIds.push(number(record, count, "category_id"));
+    scores.push(number(record, count, "score"));
+    const box = xywh(record, count, "bbox");
+    const { segmentation } = record as CocoResult;
+    if (count === 0) fromMasks = box === undefined && segmentation !== undefined;
+    if (!box && !fromMasks)
+      refuse(record, count, "bbox", "four numbers [x, y, width, height], as in the first result");
+    if (fromMasks && !segmentation) refuse(record, count, "segmentation", "a mask, as in the first result");
+    for (let i = 0; i < 4; i++) boxes.push(box?.[i] ?? NaN);
+    if (masks || fromMasks) segmentations.push(segmentation);
+    count++;
+  };
+  return {
+    add: (records) => records.forEach(addOne),
+    finish: () => ({
+      kind: "results",
+      source,
+      length: count,
+      imageIds: imageIds.finish(),
+      categoryIds: categoryIds.finish(),
+      boxes: boxes.finish(),
+      scores: scores.finish(),
+      fromMasks,
+      segmentations: masks || fromMasks ? segmentations : undefined,
+    }),
+  };
+}
+
+/** The table of some of a table's rows, in the given order. */
+export function selectResults(table: ResultTable, rows: readonly number[]): ResultTable {
+  const pick = (column: Float64Array): Float64Array =>
+    Float64Array.from(rows, (row) => column[row] as number);
+  return {
+    ...table,
+    length: rows.length,
+    imageIds: pick(table.imageIds),
+    categoryIds: pick(table.categoryIds),
+    boxes: Float64Array.from(
+      { length: 4 * rows.length },
+      (_, i) => table.boxes[4 * (rows[i >> 2] as number) + (i & 3)] as number,
+    ),
+    scores: pick(table.scores),
+    segmentations: table.segmentations && rows.map((row) => table.segmentations?.[row]),
+  };
+}
+
+/** A column of numbers of unknown length: it grows by doubling and ends as a typed array. */
+export interface NumberColumn {
+  push(value: number): void;
+  finish(): Float64Array;
+}
+
+/** An empty column. */
+export function numberColumn(): NumberColumn {
+  let values = new Float64Array(1024);
+  let length = 0;
+  return {
+    push(value) {
+      if (length === values.length) {
+        const grown = new Float64Array(2 * length);
+        grown.set(values);
+        values = grown;
+      }
+      values[length++] = value;
+    },
+    finish: () => values.slice(0, length),
+  };
+}
+
+/** Reads the fields of one kind of record; a wrong field is an error that names file, record, field and value. */
+export interface RecordCheck {
+  /** A finite number. */
+  number(record: unknown, index: number, field: string): number;
+  /** Four finite numbers [x, y, width, height], or undefined where the field is absent, null or []. */
+  xywh(record: unknown, index: number, field: string): readonly number[] | undefined;
+  /** Throws the error that this record is refused with. */
+  refuse(record: unknown, index: number, field: string, expected: string): never;
+}
+
+/** @param source file name or the like; @param noun what one record is called. */
+export function recordCheck(source: string, noun: string): RecordCheck {
+  const refuse = (record: unknown, index: number, field: string, expected: string): never => {
+    const isRecord = typeof record === "object" && record !== null;
+    const found = isRecord ? (record as Record<string, unknown>)[field] : record;
+    const place = isRecord ? `${noun} ${index}${nameOf(record)}: "${field}"` : `${noun} ${index}`;
+    const wanted = isRecord ? expected : `an object with "${field}"`;
+    throw new VlmR1Error("invalid-data", `${source}: ${place} must be ${wanted}, got ${showValue(found)}.`);
+  };
+  const number = (record: unknown, index: number, field: string): number => {
+    const value = (record as Record<string, unknown> | null | undefined)?.[field];
+    return typeof value === "number" && Number.isFinite(value)
+      ? value
+      : refuse(record, index, field, "a finite number");
+  };
+  const xywh = (record: unknown, index: number, field: string): readonly number[] | undefined => {
+    const value = (record as Record<string, unknown> | null | undefined)?.[field];
+    if (value === undefined || value === null) return undefined;
+    if (!Array.isArray(value))
+      return refuse(record, index, field, "four finite numbers [x, y, width, height]");
+    if (value.length === 0) return undefined;
+    for (let i = 0; i < 4; i++) {
+      if (typeof value[i] === "number" && Number.isFinite(value[i]) && value.length === 4) continue;
+      return refuse(record, index, field, "four finite numbers [x, y, width, height]");
+    }
+    return value as number[];
+  };
+  return { number, xywh, refuse };
+}
+
+function nameOf(record: object): string {
+  const { id } = record as { id?: unknown };
+  return typeof id === "number" || typeof id === "string" ? ` (id ${id})` : "";
+}

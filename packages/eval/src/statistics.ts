@@ -1,0 +1,139 @@
+import { type Rng, VlmR1Error } from "@vlmr1/core";
+
+/** A mean with the interval that its sampling error leaves. */
+export interface MeanInterval {
+  readonly mean: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** How to bootstrap. */
+export interface BootstrapOptions {
+  /** Where the resamples come from; the same generator gives the same interval. */
+  readonly rng: Rng;
+  /** Resamples drawn. Default 1000. */
+  readonly resamples?: number;
+  /** Share of resampled means inside the interval. Default 0.95. */
+  readonly level?: number;
+}
+
+/**
+ * The mean of independent values with its percentile bootstrap interval (Efron 1979; Efron, Tibshirani 1993, ch. 13).
+ *
+ * Values that are all equal give an interval of width 0: the bootstrap knows no value that it has not seen.
+ *
+ * @throws VlmR1Error `invalid-argument` for no values, a level outside (0, 1) or fewer than one resample.
+ */
+export function bootstrapMean(
+  values: readonly number[],
+  { rng, resamples = 1000, level = 0.95 }: BootstrapOptions,
+): MeanInterval {
+  const count = values.length;
+  if (count === 0 || !(level > 0 && level < 1) || !(Number.isInteger(resamples) && resamples > 0)) {
+    throw new VlmR1Error(
+      "invalid-argument",
+      `A bootstrap needs values, a level in (0, 1) and resamples >= 1, got ${count} values, level ${level}, ${resamples} resamples.`,
+    );
+  }
+  const data = Float64Array.from(values);
+  const mean = data.reduce((sum, value) => sum + value, 0) / count;
+  const means = new Float64Array(resamples);
+  for (let i = 0; i < resamples; i++) {
+    let sum = 0;
+    for (let j = 0; j < count; j++) sum += data[rng.integer(count)] as number;
+    means[i] = sum / count;
+  }
+  means.sort();
+  return { mean, low: quantile(means, (1 - level) / 2), high: quantile(means, (1 + level) / 2) };
+}
+
+/** Linear interpolation between order statistics (numpy's default). */
+function quantile(sorted: Float64Array, share: number): number {
+  const place = share * (sorted.length - 1);
+  const below = Math.floor(place);
+  const low = sorted[below] as number;
+  const high = sorted[Math.min(below + 1, sorted.length - 1)] as number;
+  return low + (high - low) * (place - below);
+}
+
+/** A metric of one group of rows. */
+export interface GroupValue<Value> {
+  readonly group: string;
+  readonly count: number;
+  readonly value: Value;
+}
+
+/**
+ * Breaks any metric down: rows are grouped by `groupOf` (rows where it is undefined are left out) and `metric` is
+ * computed on each group. Groups come in order of first appearance.
+ */
+export function breakDown<Row, Value>(
+  rows: readonly Row[],
+  groupOf: (row: Row) => string | undefined,
+  metric: (rows: readonly Row[]) => Value,
+): GroupValue<Value>[] {
+  const groups = new Map<string, Row[]>();
+  for (const row of rows) {
+    const group = groupOf(row);
+    if (group === undefined) continue;
+    const members = groups.get(group);
+    if (members) members.push(row);
+    else groups.set(group, [row]);
+  }
+  return [...groups].map(([group, members]) => ({ group, count: members.length, value: metric(members) }));
+}
+
+/**
+ * One question: the final answer that was read from the completion (undefined when there was none) and the true one.
+ */
+export interface ReasoningPair {
+  readonly answer: string | undefined;
+  readonly truth: string;
+}
+
+/** How many questions were answered rightly. */
+export interface ReasoningScores {
+  /** Right answers over questions, 0..1. */
+  readonly accuracy: number;
+  readonly correct: number;
+  readonly total: number;
+  /** Completions from which no answer could be read; they count as wrong. */
+  readonly unanswered: number;
+}
+
+/**
+ * Reasoning accuracy: the share of questions whose final answer is right.
+ *
+ * `isCorrect` decides what right means, {@link sameAnswer} by default; pass a rule of `@vlmr1/rewards` for
+ * mathematics or choices.
+ *
+ * @throws VlmR1Error `invalid-argument` for no questions at all.
+ */
+export function reasoningAccuracy(
+  pairs: readonly ReasoningPair[],
+  { isCorrect = sameAnswer }: { readonly isCorrect?: (answer: string, truth: string) => boolean } = {},
+): ReasoningScores {
+  if (pairs.length === 0) {
+    throw new VlmR1Error(
+      "invalid-argument",
+      "There is nothing to average: give at least one answer with its truth.",
+    );
+  }
+  const correct = pairs.filter(
+    ({ answer, truth }) => answer !== undefined && isCorrect(answer, truth),
+  ).length;
+  const unanswered = pairs.filter(({ answer }) => answer === undefined).length;
+  return { accuracy: correct / pairs.length, correct, total: pairs.length, unanswered };
+}
+
+/** Whether two answers are equal as numbers, or as text without case, surrounding space and a final full stop. */
+export function sameAnswer(answer: string, truth: string): boolean {
+  const [a, b] = [plain(answer), plain(truth)];
+  if (a === b) return true;
+  return a !== "" && b !== "" && Number(a) === Number(b);
+}
+
+function plain(text: string): string {
+  const trimmed = text.trim().toLowerCase();
+  return (trimmed.endsWith(".") ? trimmed.slice(0, -1) : trimmed).trim();
+}
