@@ -1,42 +1,3 @@
-export { createModel } from "./create-model.ts";
-export { familyOf, knownFamilies } from "./families/known-families.ts";
-export type {
-  Architecture,
-  DecoderConfig,
-  Family,
-  HostTensor,
-  ImageLayout,
-  ImageProcessor,
-  Positions,
-  ProcessedImage,
-  Rename,
-  Tensors,
-  TensorSpec,
-  VisionFeatures,
-  VisionPlan,
-  VisionTower,
-} from "./family.ts";
-export type { GeneratedAnswer } from "./generation/answer-state.ts";
-export type { GenerationUpdate } from "./generation/generate.ts";
-export { drawToken, inverseCdf, processLogits, type Draw } from "./generation/sample-on-host.ts";
-export { PLAIN_SAMPLING, type SamplingOptions } from "./generation/sampling-options.ts";
-export type { FeatureEncoder, ImageFeatures } from "./image-features.ts";
-export { inspect, type Inspection } from "./inspect.ts";
-export { loadModel, type LoadOptions } from "./load-model.ts";
-export { createAdapter, freshAdapterWeights, type Adapter } from "./lora/adapter.ts";
-export { adaptedModules, DEFAULT_LORA, type AdaptedModule, type LoraConfig } from "./lora/lora-config.ts";
-export { mergeAdapter, unmergeAdapter } from "./lora/merge-adapter.ts";
-export type { GenerateOptions, LogitTable, Model, PromptRequest, SaveOptions } from "./model.ts";
-export type { ModelFiles } from "./model-files.ts";
-export { nano, type NanoOptions } from "./nano/nano.ts";
-export { NANO_WORDS } from "./nano/nano-tokenizer.ts";
-export {
-  packParameters,
-  type DeviceTensors,
-  type ParameterGroup,
-  type ParameterStore,
-} from "./parameters.ts";
-export { createPolicy, type PolicyOptions } from "./policy/create-policy.ts";
 export type {
   AccumulateReport,
   ApplyReport,
@@ -53,11 +14,54 @@ export type {
   TrainingBatch,
   TrainingGroup,
 } from "@vlmr1/policy";
-export { createUpdater, type ParameterUpdater } from "./policy/parameter-update.ts";
-export { sampleMessages } from "./policy/prompt-of-sample.ts";
-export type { TrainedPart } from "./policy/trained-parameters.ts";
-export type { Prompt, PromptImage } from "./prompt-batch.ts";
-export type { ChatTemplate, RenderOptions } from "./text/chat-template.ts";
-export type { GenerationConfig } from "./text/generation-config.ts";
-export type { Message, MessagePart } from "./text/messages.ts";
+export { createModel } from "./create.ts";
+export type { Family } from "./families/family.ts";
+export { familyOf, knownFamilies } from "./families/known-families.ts";
+export { nano, NANO_WORDS, type NanoOptions } from "./families/nano.ts";
+export type { ModelFiles } from "./files.ts";
+export type { GeneratedCompletion } from "./generate/batch.ts";
+export type { GenerationUpdate } from "./generate/generate.ts";
+export {
+  type Draw,
+  drawToken,
+  type GenerationConfig,
+  inverseCdf,
+  PLAIN_SAMPLING,
+  processLogits,
+  type SamplingOptions,
+} from "./generate/sampling.ts";
+export type { FeatureEncoder, ImageFeatures } from "./images/encoder.ts";
+export type { ImageProcessor } from "./images/processor.ts";
+export { inspect, type Inspection } from "./inspect.ts";
+export { loadModel, type LoadOptions } from "./load.ts";
+export {
+  type AdaptedModule,
+  adaptedModules,
+  type Adapter,
+  createAdapter,
+  DEFAULT_LORA,
+  freshAdapterWeights,
+  type LoraConfig,
+  mergeAdapter,
+  unmergeAdapter,
+} from "./lora/adapter.ts";
+export type { GenerateOptions, LogitTable, Model, PromptRequest, SaveOptions } from "./model.ts";
+export type {
+  Architecture,
+  ImageLayout,
+  ProcessedImage,
+  VisionFeatures,
+  VisionPlan,
+  VisionTower,
+} from "./network/architecture.ts";
+export type { DecoderConfig } from "./network/decoder.ts";
+export type { Prompt, PromptImage } from "./network/inputs.ts";
+export type { Positions } from "./network/rotary.ts";
+export type { DeviceTensors, HostTensor, Tensors, TensorSpec } from "./network/tensors.ts";
+export type { ChatTemplate, Message, MessagePart, RenderOptions } from "./text/chat.ts";
 export type { Tokenizer } from "./text/tokenizer.ts";
+export { createPolicy, type PolicyOptions, sampleMessages } from "./train/policy.ts";
+export { createUpdater, type ParameterUpdater } from "./train/update.ts";
+export type { TrainedPart } from "./train/weights.ts";
+export type { Rename } from "./weights/names.ts";
+export { packParameters, type ParameterGroup, type ParameterStore } from "./weights/parameters.ts";

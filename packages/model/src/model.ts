@@ -1,17 +1,29 @@
-import { VlmR1Error, type RgbImage, type Rng } from "@vlmr1/core";
+import { createHash } from "node:crypto";
+import type * as tf from "@tensorflow/tfjs";
+import { createRng, type RgbImage, type Rng, VlmR1Error } from "@vlmr1/core";
 import type { Engine } from "@vlmr1/engine";
-import type { Architecture, ImageProcessor } from "./family.ts";
-import type { GeneratedAnswer } from "./generation/answer-state.ts";
-import type { GenerationUpdate } from "./generation/generate.ts";
-import type { SamplingOptions } from "./generation/sampling-options.ts";
-import type { FeatureEncoder } from "./image-features.ts";
+import type { GeneratedCompletion } from "./generate/batch.ts";
+import { generateCompletions, type GeneratingModel, type GenerationUpdate } from "./generate/generate.ts";
+import { createDecoderPrograms, type DecoderPrograms } from "./generate/programs.ts";
+import {
+  type GenerationConfig,
+  requireRng,
+  resolveSampling,
+  type SamplingOptions,
+} from "./generate/sampling.ts";
+import { batchFeatures, createFeatureEncoder, type FeatureEncoder } from "./images/encoder.ts";
+import { expandPlaceholders, type ImageProcessor } from "./images/processor.ts";
 import type { Adapter } from "./lora/adapter.ts";
-import type { ParameterStore } from "./parameters.ts";
-import type { Prompt } from "./prompt-batch.ts";
-import type { ChatTemplate, RenderOptions } from "./text/chat-template.ts";
-import type { GenerationConfig } from "./text/generation-config.ts";
-import type { Message } from "./text/messages.ts";
+import type { Architecture } from "./network/architecture.ts";
+import { finalNorm, type TokenInputs } from "./network/decoder.ts";
+import { headScope, logits } from "./network/head.ts";
+import { type Prompt, type PromptImage, promptInputs } from "./network/inputs.ts";
+import { type FeatureTensors, modelScope, promptPass } from "./network/passes.ts";
+import type { AdapterScaling } from "./network/scope.ts";
+import { disposeTree, readFloats, type Tensors, withUploaded } from "./network/tensors.ts";
+import type { ChatTemplate, Message, RenderOptions } from "./text/chat.ts";
 import type { Tokenizer } from "./text/tokenizer.ts";
+import { isVisionParameter, type ParameterStore } from "./weights/parameters.ts";
 
 /** A conversation and its pictures, in the order of the image parts. */
 export interface PromptRequest extends RenderOptions {
@@ -65,7 +77,7 @@ export interface Model {
   /** Logits after every token of the prompt and of `continuation`. For inspection: the whole table is made. */
   logits(prompt: Prompt, continuation?: readonly number[]): Promise<LogitTable>;
   /** Answers to each prompt: `result[prompt][answer]`. */
-  generate(prompts: readonly Prompt[], options: GenerateOptions): Promise<GeneratedAnswer[][]>;
+  generate(prompts: readonly Prompt[], options: GenerateOptions): Promise<GeneratedCompletion[][]>;
   /** Features of one picture as they enter the decoder, `[tokens, hiddenSize]` row-major. */
   embedImage(image: RgbImage): Promise<Float32Array>;
   /** Writes the model (and its adapter, beside it) as transformers and PEFT write them. */
@@ -82,25 +94,207 @@ export interface SaveOptions {
   readonly adapterOnly?: boolean;
 }
 
-/** Options of `generate` with the checkpoint's own where they are silent. */
-export function resolveSampling(
-  options: Partial<SamplingOptions>,
-  generation: GenerationConfig,
-): SamplingOptions {
-  return {
-    temperature: options.temperature ?? generation.temperature,
-    topK: options.topK ?? generation.topK,
-    topP: options.topP ?? generation.topP,
-    minP: options.minP ?? generation.minP,
-    repetitionPenalty: options.repetitionPenalty ?? generation.repetitionPenalty,
+/** What a model is made of. */
+interface ModelParts {
+  readonly engine: Engine;
+  readonly architecture: Architecture;
+  readonly parameters: ParameterStore;
+  readonly tokenizer: Tokenizer;
+  readonly template: ChatTemplate | undefined;
+  readonly processor: ImageProcessor | undefined;
+  readonly generation: GenerationConfig;
+  readonly adapter?: Adapter | undefined;
+  /** Whether decoding may keep a second, faster copy of the weights. */
+  readonly bakeWeights: boolean;
+  /** Writes the model in the formats of the hub. */
+  save(model: Model, directory: string, options: SaveOptions): Promise<void>;
+}
+
+const DEFAULT_NEW_TOKENS = 256;
+
+/** The compiled side of a model, which changes with its adapter. */
+function createComputation(parts: ModelParts) {
+  const { engine, architecture, parameters } = parts;
+  let adapter = parts.adapter;
+  let programs: { readonly made: DecoderPrograms; readonly revision: number } | undefined;
+  const isVision = (name: string): boolean => isVisionParameter(architecture, name);
+  const adapterTensors = (accept: (name: string) => boolean) =>
+    Object.fromEntries(Object.entries(adapter?.group.views ?? {}).filter(([name]) => accept(name)));
+  const visionTensors = () => ({ ...parameters.select(isVision), ...adapterTensors(isVision) });
+  const encoder = createFeatureEncoder(engine, architecture, visionTensors, () => adapter?.scaling);
+  const release = async (): Promise<void> => {
+    await encoder.release();
+    await programs?.made.release();
+    programs = undefined;
+  };
+  const decoderPrograms = async (): Promise<DecoderPrograms> => {
+    if (programs?.revision === parameters.revision()) return programs.made;
+    await programs?.made.release();
+    const fixed = parameters.revision() === 0; // constants would not follow weights that are trained
+    const config = { architecture, adapters: adapter?.scaling };
+    const made = createDecoderPrograms(engine, config, parts.bakeWeights && fixed);
+    programs = { made, revision: parameters.revision() };
+    return made;
+  };
+  const generating = async (): Promise<GeneratingModel> => ({
+    engine,
+    architecture,
+    decoder: architecture.decoder,
+    encoder,
+    programs: await decoderPrograms(),
+    frozen: parameters.select((name) => !isVision(name)),
+    trained: adapterTensors((name) => !isVision(name)),
+  });
+  const useAdapter = async (next: Adapter | undefined): Promise<void> => {
+    adapter = next;
+    encoder.clear();
+    await release();
+  };
+  return { encoder, generating, useAdapter, release, adapter: () => adapter };
+}
+
+/** Gives the parts of a model their behaviour. */
+export function assembleModel(parts: ModelParts): Model {
+  const { engine, architecture, parameters, tokenizer, template, processor, generation } = parts;
+  const computation = createComputation(parts);
+  const { encoder, generating, useAdapter } = computation;
+  const model: Model = {
+    engine,
+    architecture,
+    parameters,
+    tokenizer,
+    template,
+    processor,
+    generation,
+    encoder,
+    get adapter() {
+      return computation.adapter();
+    },
+    useAdapter,
+    tokenize: (text) => tokenizer.encode(text),
+    preprocess: createPreprocessor(parts),
+    logits: async (prompt, continuation = []) =>
+      computeLogits(await generating(), computation.adapter()?.scaling, prompt, continuation),
+    generate: async (prompts, options) => generateWith(await generating(), parts, prompts, options),
+    embedImage: async (image) => {
+      const [features] = await encoder.encode([prepareImage(requireProcessor(parts), image)]);
+      return features?.[0] as Float32Array;
+    },
+    save: (directory, options = {}) => parts.save(model, directory, options),
+    async dispose() {
+      await computation.release();
+      for (const { name } of parameters.specs) parameters.get(name).dispose();
+      computation.adapter()?.group.flat.dispose();
+    },
+  };
+  return model;
+}
+
+function generateWith(
+  model: GeneratingModel,
+  { generation, tokenizer }: ModelParts,
+  prompts: readonly Prompt[],
+  options: GenerateOptions,
+): Promise<GeneratedCompletion[][]> {
+  const sampling = resolveSampling(options, generation);
+  return generateCompletions(model, prompts, {
+    count: options.count ?? 1,
+    rng: sampling.temperature === 0 ? createRng(0) : requireRng(options.rng),
+    sampling,
+    rules: {
+      stopTokenIds: new Set(options.stopTokenIds ?? generation.stopTokenIds),
+      stopStrings: options.stop ?? [],
+      maxNewTokens: options.maxNewTokens ?? generation.maxNewTokens ?? DEFAULT_NEW_TOKENS,
+      decode: (ids) => tokenizer.decode(ids),
+    },
+    padTokenId: generation.padTokenId,
+    signal: options.signal,
+    onUpdate: options.onUpdate,
+  });
+}
+
+function requireProcessor({
+  processor,
+  architecture,
+}: Pick<ModelParts, "processor" | "architecture">): ImageProcessor {
+  if (processor) return processor;
+  throw new VlmR1Error(
+    "invalid-argument",
+    `This ${architecture.modelType} model takes no images: it is text-only or its folder lacks preprocessor_config.json.`,
+  );
+}
+
+/** A picture as part of a prompt; its pixels are computed when the tower needs them. */
+function prepareImage(processor: ImageProcessor, image: RgbImage): PromptImage {
+  const digest = createHash("sha1").update(image.data).digest("base64");
+  const key = `${image.width}x${image.height} ${digest}`;
+  return { ...processor.layout(image), key, process: () => processor.process(image) };
+}
+
+function createPreprocessor(parts: ModelParts): (request: PromptRequest) => Prompt {
+  const { architecture, tokenizer } = parts;
+  return ({ messages, images = [], ...render }) => {
+    if (!parts.template) {
+      throw new VlmR1Error(
+        "invalid-argument",
+        "The model has no chat template: it is a base model. Tokenize plain text instead.",
+      );
+    }
+    let text = parts.template.render(messages, render);
+    const prepared = images.map((image) => prepareImage(requireProcessor(parts), image));
+    if (prepared.length > 0) text = expandPlaceholders(text, requireProcessor(parts), prepared);
+    const ids = tokenizer.encode(text);
+    return { ids, images: prepared, positions: architecture.positions(ids, prepared) };
   };
 }
 
-/** @throws VlmR1Error `invalid-argument` when sampling lacks its source of randomness. */
-export function requireRng(rng: Rng | undefined): Rng {
-  if (rng) return rng;
-  throw new VlmR1Error(
-    "invalid-argument",
-    "Sampling needs `rng`, for example createRng(seed). For greedy answers set temperature: 0.",
+/** A prompt with tokens after it; these stand at the positions of an answer. */
+function continuePrompt(prompt: Prompt, continuation: readonly number[]): Prompt {
+  const grow = (axis: Int32Array): Int32Array =>
+    Int32Array.from([...axis, ...continuation.map((_, i) => prompt.positions.next + i)]);
+  const [times, rows, columns] = prompt.positions.axes;
+  const next = prompt.positions.next + continuation.length;
+  return {
+    ids: [...prompt.ids, ...continuation],
+    images: prompt.images,
+    positions: { axes: [grow(times), grow(rows), grow(columns)], next },
+  };
+}
+
+/** Logits of every position, in one pass without a cache: the plain way, for inspection and tests. */
+async function computeLogits(
+  model: GeneratingModel,
+  adapters: AdapterScaling | undefined,
+  prompt: Prompt,
+  continuation: readonly number[],
+): Promise<LogitTable> {
+  const { engine, architecture, decoder } = model;
+  const whole = continuePrompt(prompt, continuation);
+  const slots = whole.ids.length;
+  if (slots > decoder.contextLength) {
+    throw new VlmR1Error(
+      "limit",
+      `The prompt has ${slots} tokens; the context of the model has ${decoder.contextLength}.`,
+    );
+  }
+  const config = { architecture, adapters };
+  const program = engine.compile(
+    (frozen: Tensors, trained: Tensors, inputs: TokenInputs, images: FeatureTensors | null): tf.Tensor2D => {
+      const root = modelScope(config, [frozen, trained]);
+      const { hidden } = promptPass(root, config, inputs, images ?? undefined, false);
+      return logits(headScope(root, decoder), finalNorm(root, decoder, hidden));
+    },
+    { name: "all logits" },
   );
+  const host = {
+    inputs: promptInputs(decoder, [whole], slots),
+    images: await batchFeatures(architecture, model.encoder, [whole], slots),
+  };
+  const table = await withUploaded(engine, host, ({ inputs, images }) =>
+    program(model.frozen, model.trained, inputs, images),
+  );
+  const data = Float32Array.from(await readFloats(table));
+  disposeTree(table);
+  await program.release();
+  return { data, shape: [slots, decoder.vocabularySize] };
 }

@@ -1,9 +1,9 @@
 import { VlmR1Error } from "@vlmr1/core";
 import { describe, expect, it } from "vitest";
 import { familyOf, knownFamilies } from "../src/families/known-families.ts";
-import { qwenVlRenames } from "../src/families/qwen2-5-vl/weights.ts";
-import type { StoredTensor } from "../src/safetensors/checkpoint.ts";
-import { canonicalName, matchTensors, storedName, withStoredHead } from "../src/weight-names.ts";
+import { qwenVlRenames } from "../src/families/qwen-vision.ts";
+import type { StoredTensor } from "../src/weights/checkpoint.ts";
+import { canonicalName, matchTensors, storedName, withStoredHead } from "../src/weights/names.ts";
 import { readFixture } from "./fixtures/read-fixture.ts";
 import { variantNames } from "./fixtures/variant.ts";
 

@@ -1,12 +1,11 @@
 import { VlmR1Error } from "@vlmr1/core";
-import type { Family } from "../family.ts";
-import { idefics3 } from "./idefics3/family.ts";
-import { internVl } from "./internvl/family.ts";
-import { llama } from "./llama/family.ts";
-import { qwen2 } from "./qwen2/family.ts";
-import { qwen25Vl } from "./qwen2-5-vl/family.ts";
-import { qwen2Vl } from "./qwen2-vl/family.ts";
-import { qwen3Vl } from "./qwen3-vl/family.ts";
+import type { Family } from "./family.ts";
+import { idefics3 } from "./idefics3.ts";
+import { internVl } from "./internvl.ts";
+import { qwen25Vl } from "./qwen2-5-vl.ts";
+import { qwen2Vl } from "./qwen2-vl.ts";
+import { qwen3Vl } from "./qwen3-vl.ts";
+import { llama, qwen2 } from "./text-decoders.ts";
 
 /** Every family that `loadModel` reads; a new one is one more entry. */
 export const knownFamilies: readonly Family[] = [

@@ -1,7 +1,7 @@
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { VlmR1Error } from "@vlmr1/core";
 import { z } from "zod";
-import { parseConfig } from "../config/parse-config.ts";
+import { parseConfig } from "../weights/documents.ts";
 
 /** Text to token ids and back. */
 export interface Tokenizer {

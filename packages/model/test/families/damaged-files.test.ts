@@ -1,7 +1,7 @@
 import { VlmR1Error } from "@vlmr1/core";
 import { describe, expect, it } from "vitest";
 import { familyOf, knownFamilies } from "../../src/families/known-families.ts";
-import { readGenerationConfig } from "../../src/text/generation-config.ts";
+import { readGenerationConfig } from "../../src/generate/sampling.ts";
 import { readFixture } from "../fixtures/read-fixture.ts";
 import { variantNames } from "../fixtures/variant.ts";
 

@@ -3,8 +3,8 @@ import type { RgbImage } from "@vlmr1/core";
 import { loadImage } from "@vlmr1/data";
 import { type Engine, openEngine } from "@vlmr1/engine";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadModel } from "../../src/load-model.ts";
-import { messageImages } from "../../src/text/messages.ts";
+import { loadModel } from "../../src/load.ts";
+import { messageImages } from "../../src/text/chat.ts";
 import { fixturePath } from "../fixtures/read-fixture.ts";
 import {
   type ExpectedCase,

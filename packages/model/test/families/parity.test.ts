@@ -3,20 +3,19 @@ import { readFileSync, rmSync } from "node:fs";
 import * as tf from "@tensorflow/tfjs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { familyOf, knownFamilies } from "../../src/families/known-families.ts";
-import type { Architecture, HostTensor, ImageProcessor, ProcessedImage } from "../../src/family.ts";
-import { decode, finalNorm, headScope, type PlacedFeatures } from "../../src/language-model.ts";
-import { logits } from "../../src/layers/head.ts";
-import { rootScope } from "../../src/layers/scope.ts";
-import { openModelFolder } from "../../src/model-folder.ts";
-import { expandPlaceholders } from "../../src/processor/expand-placeholders.ts";
-import { readPreprocessorFiles } from "../../src/processor/preprocessor-file.ts";
-import { featureInputs, promptInputs, type Prompt } from "../../src/prompt-batch.ts";
-import { openCheckpoint } from "../../src/safetensors/checkpoint.ts";
-import { createChatTemplate, type ChatTemplate } from "../../src/text/chat-template.ts";
-import { messageImages } from "../../src/text/messages.ts";
-import { readChatTemplate } from "../../src/text/template-file.ts";
+import { readChatTemplate, readPreprocessorFiles } from "../../src/files.ts";
+import { expandPlaceholders, type ImageProcessor } from "../../src/images/processor.ts";
+import type { Architecture, ProcessedImage } from "../../src/network/architecture.ts";
+import { decoderForward, finalNorm, type PlacedFeatures } from "../../src/network/decoder.ts";
+import { headScope, logits } from "../../src/network/head.ts";
+import { featureInputs, type Prompt, promptInputs } from "../../src/network/inputs.ts";
+import { rootScope } from "../../src/network/scope.ts";
+import type { HostTensor } from "../../src/network/tensors.ts";
+import { type ChatTemplate, createChatTemplate, messageImages } from "../../src/text/chat.ts";
 import { createTokenizer, type Tokenizer } from "../../src/text/tokenizer.ts";
-import { matchTensors, withStoredHead } from "../../src/weight-names.ts";
+import { openCheckpoint } from "../../src/weights/checkpoint.ts";
+import { openModelFolder } from "../../src/weights/documents.ts";
+import { matchTensors, withStoredHead } from "../../src/weights/names.ts";
 import { fixturePath } from "../fixtures/read-fixture.ts";
 import {
   type ExpectedCase,
@@ -103,7 +102,7 @@ function forward(
   const rotary = { cos: onTape(inputs.rotary.cos), sin: onTape(inputs.rotary.sin) };
   const tokens = { ids: onTape(inputs.ids) as tf.Tensor1D, rotary, bias: onTape(inputs.bias) };
   const root = rootScope(weights);
-  const { hidden } = decode(
+  const { hidden } = decoderForward(
     root,
     decoder,
     tokens,

@@ -1,10 +1,10 @@
 import { createRng, type Sample } from "@vlmr1/core";
 import { openEngine, type Engine } from "@vlmr1/engine";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { GenerationUpdate } from "../../src/generation/generate.ts";
+import type { GenerationUpdate } from "../../src/generate/generate.ts";
 import type { Model } from "../../src/model.ts";
-import { sampleMessages } from "../../src/policy/prompt-of-sample.ts";
-import type { Prompt } from "../../src/prompt-batch.ts";
+import type { Prompt } from "../../src/network/inputs.ts";
+import { sampleMessages } from "../../src/train/policy.ts";
 import { distance, questions, randomNano } from "../fixtures/small-models.ts";
 
 let engine: Engine;

@@ -1,6 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { inverseCdf, processLogits, softmax } from "../../src/generation/sample-on-host.ts";
-import { PLAIN_SAMPLING, type SamplingOptions } from "../../src/generation/sampling-options.ts";
+import {
+  inverseCdf,
+  PLAIN_SAMPLING,
+  processLogits,
+  type SamplingOptions,
+  softmax,
+} from "../../src/generate/sampling.ts";
 import { readFixture } from "../fixtures/read-fixture.ts";
 
 interface ProcessorCase {

@@ -1,7 +1,7 @@
 import { createRng } from "@vlmr1/core";
 import * as tf from "@tensorflow/tfjs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { dropOut } from "../../src/layers/dropout.ts";
+import { dropOut } from "../../src/network/linear.ts";
 
 const [rows, columns] = [200, 96];
 

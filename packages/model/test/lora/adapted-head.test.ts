@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { createRng } from "@vlmr1/core";
 import { openEngine, type Engine } from "@vlmr1/engine";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { loadModel } from "../../src/load-model.ts";
-import { adaptedModules, adapterTensors, DEFAULT_LORA } from "../../src/lora/lora-config.ts";
-import { saveAdapter } from "../../src/lora/peft-files.ts";
-import { readFloats } from "../../src/host-tree.ts";
+import { loadModel } from "../../src/load.ts";
+import { adaptedModules, adapterTensors, DEFAULT_LORA } from "../../src/lora/adapter.ts";
+import { saveAdapter } from "../../src/lora/peft.ts";
+import { readFloats } from "../../src/network/tensors.ts";
 import { distance, randomNano } from "../fixtures/small-models.ts";
 
 let engine: Engine;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { knownFamilies, familyOf } from "../../src/families/known-families.ts";
-import { adaptedModules, adapterTensors, DEFAULT_LORA, type LoraConfig } from "../../src/lora/lora-config.ts";
-import { nano } from "../../src/nano/nano.ts";
+import { familyOf, knownFamilies } from "../../src/families/known-families.ts";
+import { nano } from "../../src/families/nano.ts";
+import { adaptedModules, adapterTensors, DEFAULT_LORA, type LoraConfig } from "../../src/lora/adapter.ts";
 
 const { config } = nano();
 const { tensors } = familyOf(config, knownFamilies).architecture(config);

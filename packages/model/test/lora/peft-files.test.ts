@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { createRng, VlmR1Error } from "@vlmr1/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { familyOf, knownFamilies } from "../../src/families/known-families.ts";
-import { adaptedModules, adapterTensors, DEFAULT_LORA, type LoraConfig } from "../../src/lora/lora-config.ts";
-import { openAdapter, saveAdapter } from "../../src/lora/peft-files.ts";
-import { writeSafetensors } from "../../src/safetensors/write-file.ts";
+import { adaptedModules, adapterTensors, DEFAULT_LORA, type LoraConfig } from "../../src/lora/adapter.ts";
+import { openAdapter, saveAdapter } from "../../src/lora/peft.ts";
+import { writeSafetensors } from "../../src/weights/safetensors.ts";
 import { readFixture } from "../fixtures/read-fixture.ts";
 
 const config = readFixture<object>("models/qwen2-5-vl-flat/config.json");

@@ -5,13 +5,11 @@ import { join } from "node:path";
 import { createRng } from "@vlmr1/core";
 import { openEngine, type Engine } from "@vlmr1/engine";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { nano } from "../../src/families/nano.ts";
 import { inspect } from "../../src/inspect.ts";
-import { loadModel } from "../../src/load-model.ts";
-import { createAdapter } from "../../src/lora/adapter.ts";
-import { DEFAULT_LORA } from "../../src/lora/lora-config.ts";
-import { mergeAdapter, unmergeAdapter } from "../../src/lora/merge-adapter.ts";
+import { loadModel } from "../../src/load.ts";
+import { createAdapter, DEFAULT_LORA, mergeAdapter, unmergeAdapter } from "../../src/lora/adapter.ts";
 import type { Model } from "../../src/model.ts";
-import { nano } from "../../src/nano/nano.ts";
 import { createTokenizer } from "../../src/text/tokenizer.ts";
 import { distance, noise, randomNano } from "../fixtures/small-models.ts";
 

@@ -2,11 +2,10 @@ import { createRng, type Sample } from "@vlmr1/core";
 import { openEngine, type Engine } from "@vlmr1/engine";
 import * as tf from "@tensorflow/tfjs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { mergeAdapter } from "../../src/lora/merge-adapter.ts";
+import { mergeAdapter } from "../../src/lora/adapter.ts";
 import type { Model } from "../../src/model.ts";
-import { createPolicy, type PolicyOptions } from "../../src/policy/create-policy.ts";
+import { createPolicy, type PolicyOptions, sampleMessages } from "../../src/train/policy.ts";
 import type { Policy, PolicyLoss, PolicyState, TrainingBatch, TrainingGroup } from "@vlmr1/policy";
-import { sampleMessages } from "../../src/policy/prompt-of-sample.ts";
 import { descent } from "../fixtures/descent.ts";
 import { distance, questions, randomNano } from "../fixtures/small-models.ts";
 

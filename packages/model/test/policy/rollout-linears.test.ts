@@ -2,7 +2,7 @@ import { createRng, type Completion } from "@vlmr1/core";
 import { openEngine, type Engine } from "@vlmr1/engine";
 import * as tf from "@tensorflow/tfjs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createPolicy, type PolicyOptions } from "../../src/policy/create-policy.ts";
+import { createPolicy, type PolicyOptions } from "../../src/train/policy.ts";
 import type { Policy, PolicyLoss, TrainingGroup } from "@vlmr1/policy";
 import { descent } from "../fixtures/descent.ts";
 import { distance, questions, randomNano } from "../fixtures/small-models.ts";

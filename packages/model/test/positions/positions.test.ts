@@ -1,11 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { attentionWindows } from "../../src/positions/attention-windows.ts";
-import { checkImageTokens } from "../../src/positions/image-tokens.ts";
-import { interpolatedRows } from "../../src/positions/interpolated-embedding.ts";
-import { consecutivePositions, multimodalPositions } from "../../src/positions/multimodal-positions.ts";
-import { patchCoordinates } from "../../src/positions/patch-grid.ts";
-import { rotaryAxes } from "../../src/positions/rotary-axes.ts";
-import { visionRotaryAngles } from "../../src/positions/vision-rotary.ts";
+import { multimodalPositions, visionRotaryAngles } from "../../src/families/qwen-vision.ts";
+import { attentionWindows } from "../../src/families/qwen2-5-vl.ts";
+import { interpolatedRows } from "../../src/families/qwen3-vl.ts";
+import { patchCoordinates } from "../../src/images/patches.ts";
+import { checkImageTokens } from "../../src/images/processor.ts";
+import { consecutivePositions, rotaryAxes } from "../../src/network/rotary.ts";
 
 const IMAGE = 9;
 const axesOf = (...call: Parameters<typeof multimodalPositions>): number[][] =>

@@ -1,12 +1,10 @@
 import { VlmR1Error } from "@vlmr1/core";
 import { describe, expect, it } from "vitest";
-import type { ImageLayout } from "../../src/family.ts";
-import { bestCanvas, canvasProcessor } from "../../src/processor/canvas-processor.ts";
-import { expandPlaceholders } from "../../src/processor/expand-placeholders.ts";
-import { qwenProcessor } from "../../src/processor/qwen-processor.ts";
-import { smartResize } from "../../src/processor/smart-resize.ts";
-import { tileGrid } from "../../src/processor/tile-grid.ts";
-import { tileProcessor, tilePrompt } from "../../src/processor/tile-processor.ts";
+import { tileGrid, tileProcessor, tilePrompt } from "../../src/families/idefics3.ts";
+import { bestCanvas, canvasProcessor } from "../../src/families/internvl.ts";
+import { expandPlaceholders } from "../../src/images/processor.ts";
+import { qwenProcessor, smartResize } from "../../src/images/qwen-processor.ts";
+import type { ImageLayout } from "../../src/network/architecture.ts";
 import { readFixture } from "../fixtures/read-fixture.ts";
 
 type Row = readonly [number, number, number, number, number, number, number, number, number, number];

@@ -3,10 +3,10 @@ import { readFileSync } from "node:fs";
 import type { RgbImage } from "@vlmr1/core";
 import { loadImage } from "@vlmr1/data";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { ImageProcessor } from "../../src/family.ts";
-import { canvasProcessor } from "../../src/processor/canvas-processor.ts";
-import { qwenProcessor } from "../../src/processor/qwen-processor.ts";
-import { tileProcessor } from "../../src/processor/tile-processor.ts";
+import { tileProcessor } from "../../src/families/idefics3.ts";
+import { canvasProcessor } from "../../src/families/internvl.ts";
+import type { ImageProcessor } from "../../src/images/processor.ts";
+import { qwenProcessor } from "../../src/images/qwen-processor.ts";
 import { fixturePath, readFixture } from "../fixtures/read-fixture.ts";
 
 interface ImageSettings {

@@ -3,10 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRng, VlmR1Error } from "@vlmr1/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openModelFolder } from "../../src/model-folder.ts";
-import { openCheckpoint } from "../../src/safetensors/checkpoint.ts";
-import { saveWeights } from "../../src/safetensors/save-checkpoint.ts";
-import { writeSafetensors } from "../../src/safetensors/write-file.ts";
+import { openCheckpoint, saveWeights } from "../../src/weights/checkpoint.ts";
+import { openModelFolder } from "../../src/weights/documents.ts";
+import { writeSafetensors } from "../../src/weights/safetensors.ts";
 import { readFixture } from "../fixtures/read-fixture.ts";
 
 let folder: string;

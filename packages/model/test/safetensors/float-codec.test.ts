@@ -1,6 +1,6 @@
 import { createRng } from "@vlmr1/core";
 import { describe, expect, it } from "vitest";
-import { decodeWeights, encodeWeights } from "../../src/safetensors/float-codec.ts";
+import { decodeWeights, encodeWeights } from "../../src/weights/dtype.ts";
 
 const halves = (...values: number[]): Uint8Array => new Uint8Array(Uint16Array.from(values).buffer);
 

@@ -4,8 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VlmR1Error } from "@vlmr1/core";
 import { afterAll, describe, expect, it } from "vitest";
-import { headerLength, MAX_HEADER_BYTES, parseHeader } from "../../src/safetensors/header.ts";
-import { readHeader, readTensorBytes, type SafetensorsFile } from "../../src/safetensors/read-file.ts";
+import {
+  headerLength,
+  MAX_HEADER_BYTES,
+  parseHeader,
+  readHeader,
+  readTensorBytes,
+  type SafetensorsFile,
+} from "../../src/weights/safetensors.ts";
 import { readFixture } from "../fixtures/read-fixture.ts";
 
 interface FileCase {

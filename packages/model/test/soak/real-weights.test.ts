@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openEngine } from "@vlmr1/engine";
 import { afterAll, describe, expect, it } from "vitest";
-import { loadModel } from "../../src/load-model.ts";
+import { loadModel } from "../../src/load.ts";
 import { fixturePath, readFixture } from "../fixtures/read-fixture.ts";
 
 interface RealCase {

@@ -1,7 +1,6 @@
 import { VlmR1Error } from "@vlmr1/core";
 import { describe, expect, it } from "vitest";
-import { createChatTemplate } from "../../src/text/chat-template.ts";
-import { type Message, messageImages } from "../../src/text/messages.ts";
+import { createChatTemplate, type Message, messageImages } from "../../src/text/chat.ts";
 import { readFixture } from "../fixtures/read-fixture.ts";
 
 interface RenderCase {

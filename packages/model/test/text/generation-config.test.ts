@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readGenerationConfig } from "../../src/text/generation-config.ts";
+import { readGenerationConfig } from "../../src/generate/sampling.ts";
 
 describe("readGenerationConfig", () => {
   it("reads how the makers sample", () => {

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openModelFolder } from "../../src/model-folder.ts";
-import { readChatTemplate } from "../../src/text/template-file.ts";
+import { readChatTemplate } from "../../src/files.ts";
+import { openModelFolder } from "../../src/weights/documents.ts";
 
 let folder: string;
 beforeEach(() => {

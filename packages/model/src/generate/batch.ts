@@ -1,0 +1,313 @@
+import type { Rng } from "@vlmr1/core";
+import type { DeviceTensor, Engine } from "@vlmr1/engine";
+import type { BatchFeatures } from "../images/encoder.ts";
+import { HIDDEN } from "../network/attention.ts";
+import type { DecoderConfig } from "../network/decoder.ts";
+import { bucketLength, completionRotary, type Prompt, promptInputs } from "../network/inputs.ts";
+import {
+  type DeviceTensors,
+  disposeTree,
+  type HostTensor,
+  readFloats,
+  readInts,
+  withUploaded,
+} from "../network/tensors.ts";
+import { clearSteps, keepStep, type KeptLinears } from "./kept-linears.ts";
+import type { DecoderPrograms, PickMode } from "./programs.ts";
+import { type Draw, drawToken, isPlainSampling, type SamplingOptions } from "./sampling.ts";
+
+/** What is wanted of one answer. */
+export interface StopRules {
+  readonly stopTokenIds: ReadonlySet<number>;
+  readonly stopStrings: readonly string[];
+  readonly maxNewTokens: number;
+  /** Text of tokens without control tokens. */
+  decode(ids: readonly number[]): string;
+}
+
+/** One answer while it is written. */
+export interface CompletionState {
+  readonly ids: number[];
+  readonly logProbs: number[];
+  readonly rawLogProbs: number[];
+  finished: "stop" | "length" | "aborted" | undefined;
+  /** Set when a stop string ended the answer: the text before it. */
+  text: string | undefined;
+}
+
+/** A finished answer. */
+export interface GeneratedCompletion {
+  /** Without control tokens, and without the stop string that ended it. */
+  readonly text: string;
+  /** The tokens that were drawn, the stop token included. */
+  readonly tokenIds: readonly number[];
+  /** log p of each token under the distribution that was sampled; 0 when greedy. */
+  readonly logProbs: readonly number[];
+  /** log p of each token under the model's own distribution (temperature 1, nothing removed). */
+  readonly rawLogProbs: readonly number[];
+  readonly finishReason: "stop" | "length" | "aborted";
+}
+
+function newCompletion(): CompletionState {
+  return { ids: [], logProbs: [], rawLogProbs: [], finished: undefined, text: undefined };
+}
+
+/** Appends a token and decides whether the answer ends with it. */
+function extendCompletion(answer: CompletionState, draw: Draw, rules: StopRules): void {
+  answer.ids.push(draw.id);
+  answer.logProbs.push(draw.logProb);
+  answer.rawLogProbs.push(draw.rawLogProb);
+  if (rules.stopTokenIds.has(draw.id)) answer.finished = "stop";
+  else if (rules.stopStrings.length > 0) endAtStopString(answer, rules);
+  if (!answer.finished && answer.ids.length >= rules.maxNewTokens) answer.finished = "length";
+}
+
+function endAtStopString(answer: CompletionState, rules: StopRules): void {
+  const text = rules.decode(answer.ids);
+  const ends = rules.stopStrings.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
+  if (ends.length === 0) return;
+  answer.finished = "stop";
+  answer.text = text.slice(0, Math.min(...ends));
+}
+
+export function finishCompletion(answer: CompletionState, rules: StopRules): GeneratedCompletion {
+  return {
+    text: answer.text ?? rules.decode(answer.ids),
+    tokenIds: answer.ids,
+    logProbs: answer.logProbs,
+    rawLogProbs: answer.rawLogProbs,
+    finishReason: answer.finished ?? "aborted",
+  };
+}
+
+/** Everything that one batch of prompts needs. */
+interface BatchRequest {
+  readonly prompts: readonly Prompt[];
+  /** Answers to each prompt. */
+  readonly count: number;
+  /** Answers at the end that only fill the batch. */
+  readonly idle: number;
+  /** One stream for each answer, prompt by prompt. */
+  readonly rngs: readonly Rng[];
+  /** Slots of a prompt in prefill, and in decoding. */
+  readonly promptSlots: number;
+  readonly slots: number;
+  readonly features: BatchFeatures | null;
+  readonly sampling: SamplingOptions;
+  readonly rules: StopRules;
+  readonly padTokenId: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Called after each step with the answers so far. */
+  readonly onStep?: ((answers: readonly CompletionState[]) => void) | undefined;
+  /** Filled with what the linear layers give for the tokens of the answers. */
+  readonly kept?: KeptLinears | undefined;
+}
+
+/** The model side of a batch. */
+export interface BatchModel {
+  readonly engine: Engine;
+  readonly decoder: DecoderConfig;
+  readonly programs: DecoderPrograms;
+  readonly frozen: DeviceTensors;
+  readonly trained: DeviceTensors;
+}
+
+interface KeyValueTensors {
+  readonly keys: DeviceTensor;
+  readonly values: DeviceTensor;
+}
+
+interface NextOutput {
+  readonly drawn?: {
+    readonly ids: DeviceTensor;
+    readonly logProbs: DeviceTensor;
+    readonly rawLogProbs: DeviceTensor;
+  };
+  readonly logits?: DeviceTensor;
+}
+
+function pickMode(sampling: SamplingOptions): PickMode {
+  if (!isPlainSampling(sampling)) return "logits";
+  return sampling.temperature === 0 ? "greedy" : "sampled";
+}
+
+/** Draws of all rows: read from the graph, or made here from its logits. */
+async function readDraws(
+  next: NextOutput,
+  request: BatchRequest,
+  answers: readonly CompletionState[],
+  uniforms: Float32Array,
+): Promise<Draw[]> {
+  if (next.drawn) {
+    const [ids, logProbs, raw] = [
+      await readInts(next.drawn.ids),
+      await readFloats(next.drawn.logProbs),
+      await readFloats(next.drawn.rawLogProbs),
+    ];
+    return Array.from(ids, (id, row) => ({
+      id,
+      logProb: Math.min(0, logProbs[row] as number),
+      rawLogProb: Math.min(0, raw[row] as number),
+    }));
+  }
+  const logits = next.logits as DeviceTensor;
+  const data = await readFloats(logits);
+  const V = logits.shape[1] as number;
+  const shared = data.length / V === request.prompts.length ? request.count : 1; // first token: one row per prompt
+  return answers.map((answer, row) => {
+    if (answer.finished) return { id: request.padTokenId, logProb: 0, rawLogProb: 0 };
+    const at = Math.floor(row / shared) * V;
+    const seen = [...(request.prompts[Math.floor(row / request.count)] as Prompt).ids, ...answer.ids];
+    return drawToken(data.subarray(at, at + V), seen, request.sampling, uniforms[row] as number);
+  });
+}
+
+/** One uniform number for each answer that still runs. */
+function drawUniforms(request: BatchRequest, answers: readonly CompletionState[]): Float32Array {
+  return Float32Array.from(answers, (answer, row) =>
+    answer.finished ? 0 : (request.rngs[row] as Rng).uniform(),
+  );
+}
+
+/** What each step sees: the prompt without padding, the tokens before it, itself. `[P, 1, 1, S + C + 1]` */
+function stepBias(
+  prompts: readonly Prompt[],
+  slots: number,
+  capacity: number,
+): HostTensor & { data: Float32Array } {
+  const width = slots + capacity + 1;
+  const data = new Float32Array(prompts.length * width).fill(HIDDEN);
+  prompts.forEach((prompt, p) => {
+    data.fill(0, p * width + slots - prompt.ids.length, p * width + slots);
+    data[(p + 1) * width - 1] = 0;
+  });
+  return { data, shape: [prompts.length, 1, 1, width] };
+}
+
+/** Writes the answers of one batch, token by token. */
+export async function generateBatch(model: BatchModel, request: BatchRequest): Promise<CompletionState[]> {
+  const { engine, decoder, programs } = model;
+  const { prompts, count, rules, promptSlots } = request;
+  const answers = Array.from({ length: prompts.length * count }, newCompletion);
+  for (const filler of answers.slice(answers.length - request.idle)) filler.finished = "length";
+  const mode = pickMode(request.sampling);
+  const inputs = { inputs: promptInputs(decoder, prompts, promptSlots), images: request.features };
+  const ready = await withUploaded(engine, inputs, ({ inputs, images }) =>
+    programs.prefill(model.frozen, model.trained, inputs, images),
+  );
+  const cache = emptyCache(model, request);
+  try {
+    await firstTokens(model, request, mode, ready.logits, answers);
+    const prefix = ready.keyValues as readonly KeyValueTensors[];
+    let t = 0;
+    for (; t + 1 < rules.maxNewTokens && !allDone(answers, request); t++) {
+      await step(model, request, mode, prefix, cache, answers, t);
+    }
+    if (request.kept) clearSteps(request.kept, t);
+  } finally {
+    disposeTree([ready, cache.layers]);
+  }
+  for (const answer of answers) answer.finished ??= "aborted";
+  return answers;
+}
+
+/** Reads the draws, gives them to the answers that still run, and frees the tensors. */
+async function take(
+  next: NextOutput,
+  request: BatchRequest,
+  answers: readonly CompletionState[],
+  uniforms: Float32Array,
+): Promise<void> {
+  const draws = await readDraws(next, request, answers, uniforms);
+  disposeTree(next);
+  answers.forEach((answer, row) => {
+    if (!answer.finished) extendCompletion(answer, draws[row] as Draw, request.rules);
+  });
+  request.onStep?.(answers);
+}
+
+async function firstTokens(
+  { engine, programs }: BatchModel,
+  request: BatchRequest,
+  mode: PickMode,
+  logits: DeviceTensor,
+  answers: readonly CompletionState[],
+): Promise<void> {
+  const uniforms = drawUniforms(request, answers);
+  const { temperature } = request.sampling;
+  const host = { data: uniforms, shape: [uniforms.length] };
+  const next = await withUploaded(engine, host, async (uniforms): Promise<NextOutput> => {
+    if (mode === "logits") return { logits };
+    return (await programs.first(mode)(logits, { uniforms, temperature })) as NextOutput;
+  });
+  await take(next, request, answers, uniforms);
+}
+
+function allDone(answers: readonly CompletionState[], request: BatchRequest): boolean {
+  return request.signal?.aborted === true || answers.every((answer) => answer.finished);
+}
+
+interface CompletionCache {
+  readonly capacity: number;
+  readonly layers: readonly KeyValueTensors[];
+  readonly bias: HostTensor & { data: Float32Array };
+}
+
+function emptyCache(
+  { engine, decoder }: BatchModel,
+  { prompts, count, rules, slots }: BatchRequest,
+): CompletionCache {
+  const capacity = bucketLength(rules.maxNewTokens - 1);
+  const shape = [prompts.length, decoder.keyValueHeads * count, capacity, decoder.headDim];
+  const layers = Array.from({ length: decoder.layers }, () => ({
+    keys: engine.zeros(shape),
+    values: engine.zeros(shape),
+  }));
+  return { capacity, layers, bias: stepBias(prompts, slots, capacity) };
+}
+
+/** Feeds token t of every answer and draws the next. */
+async function step(
+  model: BatchModel,
+  request: BatchRequest,
+  mode: PickMode,
+  prefix: readonly KeyValueTensors[],
+  cache: CompletionCache,
+  answers: readonly CompletionState[],
+  t: number,
+): Promise<void> {
+  const { engine, decoder, programs } = model;
+  const { prompts, slots, kept } = request;
+  const ids = Int32Array.from(answers, (answer) =>
+    answer.ids.length > t ? (answer.ids[t] as number) : request.padTokenId,
+  );
+  const width = slots + cache.capacity + 1;
+  if (t > 0) prompts.forEach((_, p) => (cache.bias.data[p * width + slots + t - 1] = 0));
+  const uniforms = drawUniforms(request, answers);
+  const host = {
+    inputs: {
+      ids: { data: ids, shape: [ids.length] },
+      rotary: completionRotary(decoder, prompts, t, 1),
+      bias: cache.bias,
+      start: { data: Int32Array.of(0, 0, t, 0), shape: [4] },
+    },
+    uniforms: { data: uniforms, shape: [uniforms.length] },
+  };
+  const { temperature } = request.sampling;
+  const output = await withUploaded(engine, host, ({ inputs, uniforms }) =>
+    programs
+      .step(mode, kept !== undefined)
+      .into({ cache: cache.layers }, model.frozen, model.trained, prefix, cache.layers, inputs, {
+        uniforms,
+        temperature,
+      }),
+  );
+  if (kept) await keepStep(kept, t, output.linears as readonly DeviceTensor[]);
+  disposeTree(output.linears);
+  await take(
+    output.drawn ? { drawn: output.drawn } : { logits: output.logits as DeviceTensor },
+    request,
+    answers,
+    uniforms,
+  );
+}
