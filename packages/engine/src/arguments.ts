@@ -59,7 +59,7 @@ export function flattenArguments(
     }
     const view = leafView(device, value, temporary);
     views.push(view);
-    key += pinned ? `${view.signature}#${view.id};` : `${view.signature};`;
+    key += pinned || view.storage.builtIn === true ? `${view.signature}#${view.id};` : `${view.signature};`;
   };
   args.forEach((argument, position) => {
     starts.push(views.length);

@@ -1,14 +1,14 @@
 import type * as tf from "@tensorflow/tfjs";
 import { fillSkeleton, flattenArguments, skeletonOf, type FlatArguments } from "./arguments.ts";
 import type { Device, Program, TensorView } from "./device/device.ts";
-import { viewOf } from "./device/view.ts";
+import { viewBytes, viewOf } from "./device/view.ts";
 import { deviceTensor, disposeView, isDeviceTensor, viewBehind } from "./device-tensor.ts";
 import { VlmR1Error } from "@vlmr1/core";
 import type { Compiled, CompileOptions, ProgramDescription } from "./engine-types.ts";
 import { inPlaceProof } from "./graph/in-place.ts";
-import { liveNodes, type RecordedGraph, type Site } from "./graph/node.ts";
+import { isNarrow, liveNodes, type RecordedGraph, type Site } from "./graph/node.ts";
 import { workBytes } from "./graph/work-bytes.ts";
-import { sizeOf } from "./host-data.ts";
+import { signatureOf, sizeOf } from "./host-data.ts";
 import type { ProgramCache } from "./program-cache.ts";
 import { isOutputSlot, record } from "./record/record.ts";
 import { mapLeaves } from "./tree.ts";
@@ -84,7 +84,7 @@ async function build(
     let next = 0;
     return fn(...(fillSkeleton(skeleton, options, () => tensors[next++]!) as never[]));
   };
-  const specs = flat.views.map(({ shape, dtype }) => ({ shape, dtype }));
+  const specs = flat.views.map(({ shape, dtype, precision }) => ({ shape, dtype, precision }));
   const { graph, resultTree } = record(call, specs, { name, captureLimit: context.captureLimit });
   const recordMs = performance.now() - started;
   const constants = constantViews(flat, options);
@@ -93,15 +93,13 @@ async function build(
     graph,
     constants,
     keepScratch: options.keepScratch ?? true,
+    int8Products: options.int8Products ?? false,
     xla: options.xla ?? context.xla,
     bfloat16: options.bfloat16 ?? context.bfloat16,
     whereRecorded: (id) =>
       findSite(record(call, specs, { name, captureLimit: context.captureLimit, keepSites: true }).graph, id),
   });
-  const constantBytes = [...constants.values()].reduce(
-    (sum, { size, dtype }) => sum + size * (dtype === "bool" ? 1 : 4),
-    0,
-  );
+  const constantBytes = [...constants.values()].reduce((sum, view) => sum + viewBytes(view), 0);
   const description = {
     name,
     signature: flat.views.map(({ signature }) => signature).join(" "),
@@ -123,7 +121,7 @@ function constantViews(
   { views, starts }: FlatArguments,
   { constant = [] }: CompileOptions,
 ): Map<number, TensorView> {
-  const constants = new Map<number, TensorView>();
+  const constants = new Map(Array.from(views.entries()).filter(([, view]) => view.storage.builtIn === true));
   for (const position of constant) {
     for (let index = starts[position]!; index < starts[position + 1]!; index++)
       constants.set(index, views[index]!);
@@ -146,7 +144,7 @@ function planReuse(graph: RecordedGraph, flat: FlatArguments, options: CompileOp
     const updated = graph.updates.get(output);
     for (const candidate of free) {
       const input = graph.inputs[candidate]!;
-      if (sizeOf(input.shape) === 0) continue;
+      if (sizeOf(input.shape) === 0 || isNarrow(input)) continue;
       if (updated ? updated.target === input : proof(input, output)) {
         reuse.set(index, candidate);
         free.delete(candidate);
@@ -199,7 +197,7 @@ function collectTargets(
       const output = entry.graph.outputs[slot.output]!;
       if (!isDeviceTensor(place)) throw badTarget(path, "is not a device tensor");
       const view = viewBehind(place, device);
-      const fits = view.dtype === output.dtype && view.shape.join() === output.shape.join();
+      const fits = view.signature === signatureOf(output.dtype, output.shape);
       if (!fits)
         throw badTarget(path, `is ${view.signature}, the result ${output.dtype}[${output.shape.join(",")}]`);
       targets[slot.output] = view;

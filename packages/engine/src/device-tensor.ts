@@ -1,6 +1,6 @@
 import { VlmR1Error } from "@vlmr1/core";
 import type { Device, TensorView } from "./device/device.ts";
-import { viewOf } from "./device/view.ts";
+import { viewBytes, viewOf } from "./device/view.ts";
 import type { DeviceTensor, HostData } from "./engine-types.ts";
 import { dtypeOf, sizeOf } from "./host-data.ts";
 
@@ -41,6 +41,8 @@ export function deviceTensor(device: Device, view: TensorView): DeviceTensor {
     shape: view.shape,
     dtype: view.dtype,
     size: view.size,
+    precision: view.precision,
+    bytes: viewBytes(view),
     read: async () => device.read(alive()),
     write(data, offset = 0) {
       checkWrite(alive(), data, offset);
@@ -53,6 +55,7 @@ export function deviceTensor(device: Device, view: TensorView): DeviceTensor {
           `Cannot see [${view.shape.join(", ")}] as [${shape.join(", ")}]: ${view.size} and ${sizeOf(shape)} elements.`,
         );
       }
+      checkFloats(view, "seen under another shape");
       return deviceTensor(device, viewOf(alive().storage, [...shape], view.offset));
     },
     dispose: () => disposeView(device, view),
@@ -70,7 +73,16 @@ export function disposeView(device: Device, view: TensorView): void {
   if (view.storage.references === 0) device.free(view.storage);
 }
 
+function checkFloats({ precision, shape }: TensorView, what: string): void {
+  if (precision === "float32") return;
+  throw new VlmR1Error(
+    "invalid-argument",
+    `A tensor [${shape.join(", ")}] that is stored as ${precision} cannot be ${what}: its elements are frozen. Keep it in float32.`,
+  );
+}
+
 function checkWrite(view: TensorView, data: HostData, offset: number): void {
+  checkFloats(view, "written");
   if (dtypeOf(data) !== view.dtype) {
     throw new VlmR1Error(
       "invalid-argument",

@@ -1,4 +1,5 @@
 import type { DType, HostData } from "./engine-types.ts";
+import type { Precision } from "./precision.ts";
 
 /** Number of elements of a shape; 1 for a scalar. */
 export function sizeOf(shape: readonly number[]): number {
@@ -29,7 +30,7 @@ export function bytesOf(data: ArrayBufferView): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-/** Type and shape in one word, for example `float32[4,3]`. */
-export function signatureOf(dtype: DType, shape: readonly number[]): string {
+/** Type (or how it is stored) and shape in one word, for example `float32[4,3]` or `int8[64,32]`. */
+export function signatureOf(dtype: DType | Precision, shape: readonly number[]): string {
   return `${dtype}[${shape.join(",")}]`;
 }

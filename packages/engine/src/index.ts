@@ -17,6 +17,16 @@ export type {
   TensorLike,
 } from "./engine-types.ts";
 export { openEngine } from "./open-engine.ts";
+export {
+  narrow,
+  narrowingError,
+  widen,
+  type Narrow,
+  type NarrowBlocks,
+  type NarrowFloats,
+  type NarrowingError,
+  type Precision,
+} from "./precision.ts";
 export { checkpoint } from "./transform/checkpoint.ts";
 export {
   grad,

@@ -5,13 +5,14 @@ import { upload } from "./arguments.ts";
 import { compileFunction, type CompileContext } from "./compile.ts";
 import { createCpuDevice } from "./cpu/cpu-device.ts";
 import { createWorkerDevice } from "./cpu/worker-device.ts";
-import type { Device } from "./device/device.ts";
+import type { Device, Storage } from "./device/device.ts";
 import { viewOf } from "./device/view.ts";
 import { deviceTensor } from "./device-tensor.ts";
 import type { DeviceTensor, Engine, EngineDescription, EngineOptions, HostData } from "./engine-types.ts";
 import { checkElements } from "./check-elements.ts";
 import { dtypeOf, sizeOf } from "./host-data.ts";
 import { pack } from "./pack.ts";
+import { narrow, widen, type Precision } from "./precision.ts";
 import { createProgramCache } from "./program-cache.ts";
 
 /**
@@ -43,7 +44,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   };
   return {
     device: device.kind,
-    tensor: (data, shape) => makeTensor(device, data, shape),
+    tensor: (data, shape, precision) => makeTensor(device, data, shape, precision),
     zeros: (shape, dtype = "float32") =>
       deviceTensor(device, viewOf(device.zeros(dtype, sizeOf(shape)), [...shape])),
     pack: (shapes, data) => pack(device, shapes, data),
@@ -70,14 +71,30 @@ function makeTensor(
   device: Device,
   data: HostData | tf.Tensor | number,
   shape?: readonly number[],
+  precision: Precision = "float32",
 ): DeviceTensor {
+  if (data instanceof tf.Tensor && precision !== "float32")
+    return makeTensor(device, data.dataSync() as HostData, shape ?? data.shape, precision);
   if (typeof data === "number" || data instanceof tf.Tensor) {
     const whole = deviceTensor(device, upload(device, data));
     return shape ? whole.reshape(shape) : whole;
   }
   const extents = shape ? [...shape] : [data.length];
   checkElements("The tensor", data, extents, dtypeOf(data));
-  return deviceTensor(device, viewOf(device.store(data), extents));
+  const storage =
+    precision === "float32" ? device.store(data) : storeNarrow(device, data, extents, precision);
+  return deviceTensor(device, viewOf(storage, extents));
+}
+
+function storeNarrow(
+  device: Device,
+  data: HostData,
+  shape: readonly number[],
+  precision: Exclude<Precision, "float32">,
+): Storage {
+  checkElements(`A tensor to store as ${precision}`, data, shape, "float32");
+  const narrowed = narrow(data as Float32Array, shape, precision);
+  return device.storeNarrow?.(narrowed) ?? device.store(widen(narrowed));
 }
 
 function describe(

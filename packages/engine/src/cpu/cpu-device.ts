@@ -1,11 +1,14 @@
 import { createRequire } from "node:module";
-import type { Device, LoadRequest, Program, TensorView } from "../device/device.ts";
-import { allocate, bytesPerElement } from "../host-data.ts";
-import { toOnnx, type Baked } from "../onnx/onnx-model.ts";
+import type { Device, LoadRequest, Program } from "../device/device.ts";
+import { allocate } from "../host-data.ts";
+import { toOnnx } from "../onnx/onnx-model.ts";
 import { explainRunError } from "../record/explain.ts";
+import { writeConstants, type ConstantsFolder } from "./constants-folder.ts";
 import { planOutputs } from "./cpu-plan.ts";
 import { directOutputs } from "./direct-outputs.ts";
-import { constantsAlignment, constantsFile, createSession, externalThreshold } from "./onnx-session.ts";
+import { narrowFiles } from "./narrow-storage.ts";
+import { isFoldable, placeConstants, usesFiles } from "./place-constants.ts";
+import { createSession } from "./onnx-session.ts";
 import { hostDataOf, hostStorage, modelRunner, type HostStorage } from "./run-plan.ts";
 
 /** Name, version and place of ONNX Runtime. */
@@ -16,76 +19,62 @@ export function onnxRuntime(): { readonly runtime: string; readonly library: str
   return { runtime: `ONNX Runtime ${version}`, library };
 }
 
-/** The device that computes with ONNX Runtime in host memory. */
+/** The device that computes with ONNX Runtime in host memory. Matrices in 8 and 4 bits lie in files that programs map. */
 export function createCpuDevice(threads: number): Device {
+  const narrow = narrowFiles();
   return {
     kind: "cpu",
     ...onnxRuntime(),
     processors: ["/device:CPU:0"],
     threads,
     store: hostStorage,
+    storeNarrow: narrow.store,
     zeros: (dtype, length) => hostStorage(allocate(dtype, length)),
-    read: (view) => Promise.resolve(hostDataOf(view)),
+    read: async (view) => narrow.read(view) ?? hostDataOf(view),
     write: (view, data, offset) => hostDataOf(view).set(data, offset),
-    free: (storage) => void ((storage as HostStorage).data = allocate(storage.dtype, 0)),
-    load: (request) => loadProgram(request, threads),
-    dispose: () => Promise.resolve(),
-  };
-}
-
-async function loadProgram(request: LoadRequest, threads: number): Promise<Program> {
-  const started = performance.now();
-  const plan = planOutputs(request.graph);
-  const { baked, external } = placeConstants(request.constants, false);
-  const model = toOnnx({ inputs: request.graph.inputs, outputs: plan.fetches, baked });
-  const emitted = performance.now();
-  const files = external.map(({ view, offset }) => ({ data: hostDataOf(view), offset }));
-  const session =
-    plan.fetches.length === 0
-      ? undefined
-      : await createSession({
-          model: model.bytes,
-          threads,
-          external: files,
-          folding: baked.size > 0,
-          keepScratch: request.keepScratch,
-        });
-  const run = modelRunner({ session, fed: model.fed, outputs: plan.outputs });
-  const direct = directOutputs(request.graph, plan);
-  return {
-    operations: model.operations,
-    emitMs: emitted - started,
-    loadMs: performance.now() - emitted,
-    run: async (inputs, targets) => {
-      try {
-        return await run(inputs, targets, direct(inputs, targets));
-      } catch (error) {
-        throw explainRunError(error, request);
-      }
+    free(storage) {
+      if (!narrow.free(storage)) (storage as HostStorage).data = allocate(storage.dtype, 0);
     },
-    release: async () => session?.release(),
+    load: (request) => loadProgram(request, threads, narrow.folder),
+    dispose: async () => narrow.dispose(),
   };
 }
 
-/** Where the values of constants go: into the model, or into a file beside it, where `external` says at which offset. */
-export function placeConstants(
-  constants: ReadonlyMap<number, TensorView>,
-  always: boolean,
-): { baked: Map<number, Baked>; external: { view: TensorView; offset: number }[] } {
-  const bytesOf = ({ size, dtype }: TensorView): number => size * bytesPerElement(dtype);
-  const total = [...constants.values()].reduce((sum, view) => sum + bytesOf(view), 0);
-  const baked = new Map<number, Baked>();
-  const external: { view: TensorView; offset: number }[] = [];
-  let offset = 0;
-  for (const [index, view] of constants) {
-    const length = bytesOf(view);
-    if (!always && (total < externalThreshold || length < constantsAlignment)) {
-      baked.set(index, { data: hostDataOf(view) });
-      continue;
-    }
-    baked.set(index, { location: constantsFile, offset, length });
-    external.push({ view, offset });
-    offset += Math.ceil(length / constantsAlignment) * constantsAlignment;
+async function loadProgram(
+  request: LoadRequest,
+  threads: number,
+  folder: () => ConstantsFolder,
+): Promise<Program> {
+  const started = performance.now();
+  const { graph, int8Products, keepScratch } = request;
+  const plan = planOutputs(graph);
+  const { baked, large, places } = placeConstants(request.constants, folder, false);
+  writeConstants(places.length === 0 ? "" : folder().path, places, large.map(hostDataOf));
+  const model = toOnnx({ inputs: graph.inputs, outputs: plan.fetches, baked, int8Products });
+  const emitted = performance.now();
+  try {
+    const choices = { threads, keepScratch, folding: isFoldable(baked) };
+    const path = usesFiles(baked) ? folder().path : undefined;
+    const session =
+      plan.fetches.length === 0
+        ? undefined
+        : await createSession({ model: model.bytes, folder: path, ...choices });
+    const run = modelRunner({ session, fed: model.fed, outputs: plan.outputs });
+    const direct = directOutputs(graph, plan);
+    return {
+      operations: model.operations,
+      emitMs: emitted - started,
+      loadMs: performance.now() - emitted,
+      run: async (inputs, targets) => {
+        try {
+          return await run(inputs, targets, direct(inputs, targets));
+        } catch (error) {
+          throw explainRunError(error, request);
+        }
+      },
+      release: async () => session?.release(),
+    };
+  } finally {
+    if (places[0]) folder().remove(places[0].location); // the mapping outlives the name
   }
-  return { baked, external };
 }

@@ -1,5 +1,5 @@
 import type { DType, HostData } from "../engine-types.ts";
-import type { GraphNode, RecordedGraph, TensorSpec } from "../graph/node.ts";
+import { isNarrow, type GraphNode, type RecordedGraph, type TensorSpec } from "../graph/node.ts";
 import { sizeOf } from "../host-data.ts";
 
 /** Where the start of a slice update comes from. */
@@ -34,7 +34,7 @@ export function planOutputs(graph: RecordedGraph): CpuPlan {
     const spec: { shape: readonly number[]; dtype: DType } = { shape: output.shape, dtype: output.dtype };
     if (sizeOf(output.shape) === 0) return { kind: "empty", ...spec };
     const update = graph.updates.get(output);
-    if (update?.target.op !== "Input" || sizeOf(update.rows.shape) === 0)
+    if (update?.target.op !== "Input" || isNarrow(update.target) || sizeOf(update.rows.shape) === 0)
       return { kind: "fetch", fetch: fetch(output), ...spec };
     const starts =
       update.starts.op === "Input"

@@ -3,6 +3,7 @@ import type { InferenceSession } from "onnxruntime-node";
 import type { TensorView } from "../device/device.ts";
 import { viewOf } from "../device/view.ts";
 import { allocate } from "../host-data.ts";
+import { writeConstants } from "./constants-folder.ts";
 import { createSession } from "./onnx-session.ts";
 import { hostDataOf, hostStorage, modelRunner, type HostStorage, type ModelRunner } from "./run-plan.ts";
 import type { RemoteView, WorkerReply, WorkerRequest } from "./worker-protocol.ts";
@@ -41,14 +42,12 @@ async function answer(request: WorkerRequest): Promise<Omit<WorkerReply, "reply"
     case "read":
       return { data: hostDataOf(viewBehind(request.view)).slice() };
     case "load": {
-      const external = request.external.map(({ view, offset }) => ({
-        data: hostDataOf(viewBehind(view)),
-        offset,
-      }));
-      const { model, threads, keepScratch, fed, outputs } = request;
+      const { model, threads, folder, folding, keepScratch, fed, outputs } = request;
+      const constants = request.large.map((view) => hostDataOf(viewBehind(view)));
+      writeConstants(folder ?? "", request.places, constants);
       const session = request.empty
         ? undefined
-        : await createSession({ model, threads, external, folding: external.length > 0, keepScratch });
+        : await createSession({ model, threads, folder, folding, keepScratch });
       programs.set(request.program, { session, run: modelRunner({ session, fed, outputs }) });
       return {};
     }

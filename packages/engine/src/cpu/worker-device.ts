@@ -6,9 +6,12 @@ import type { DType, HostData } from "../engine-types.ts";
 import { dtypeOf, sizeOf } from "../host-data.ts";
 import { toOnnx } from "../onnx/onnx-model.ts";
 import { explainRunError } from "../record/explain.ts";
-import { onnxRuntime, placeConstants } from "./cpu-device.ts";
+import type { ConstantsFolder } from "./constants-folder.ts";
+import { onnxRuntime } from "./cpu-device.ts";
 import { planOutputs } from "./cpu-plan.ts";
 import { directOutputs } from "./direct-outputs.ts";
+import { narrowFiles } from "./narrow-storage.ts";
+import { isFoldable, placeConstants, usesFiles } from "./place-constants.ts";
 import type { RemoteView, WorkerReply, WorkerRequest } from "./worker-protocol.ts";
 
 interface RemoteStorage extends Storage {
@@ -76,6 +79,7 @@ function openChannel(): Channel {
 /** The cpu device in a thread of its own: tensors live there, `read` and `write` copy, the event loop stays free. */
 export function createWorkerDevice(threads: number): Device {
   const channel = openChannel();
+  const narrow = narrowFiles();
   let nextStorage = 1;
   const create = (dtype: DType, length: number): RemoteStorage => ({
     id: nextStorage++,
@@ -99,14 +103,21 @@ export function createWorkerDevice(threads: number): Device {
       channel.post({ kind: "zeros", storage: storage.id, dtype, length });
       return storage;
     },
-    read: async (view) => (await channel.ask({ kind: "read", view: remote(view) })).data as HostData,
+    storeNarrow: narrow.store,
+    read: async (view) =>
+      narrow.read(view) ?? ((await channel.ask({ kind: "read", view: remote(view) })).data as HostData),
     write(view, data, offset) {
       const { id } = view.storage as RemoteStorage;
       channel.post({ kind: "write", storage: id, offset: view.offset + offset, data: data.slice() });
     },
-    free: (storage) => channel.post({ kind: "free", storage: (storage as RemoteStorage).id }),
-    load: (request) => loadProgram(channel, create, request, threads),
-    dispose: () => channel.close(),
+    free(storage) {
+      if (!narrow.free(storage)) channel.post({ kind: "free", storage: (storage as RemoteStorage).id });
+    },
+    load: (request) => loadProgram({ channel, create, folder: narrow.folder, threads }, request),
+    async dispose() {
+      await channel.close();
+      narrow.dispose();
+    },
   };
 }
 
@@ -116,17 +127,22 @@ function remote({ id, storage, offset, shape }: TensorView): RemoteView {
 
 let nextProgram = 1;
 
+interface Loader {
+  readonly channel: Channel;
+  readonly create: (dtype: DType, length: number) => RemoteStorage;
+  readonly folder: () => ConstantsFolder;
+  readonly threads: number;
+}
+
 async function loadProgram(
-  channel: Channel,
-  create: (dtype: DType, length: number) => RemoteStorage,
+  { channel, create, folder, threads }: Loader,
   request: LoadRequest,
-  threads: number,
 ): Promise<Program> {
   const started = performance.now();
-  const { graph } = request;
+  const { graph, int8Products } = request;
   const plan = planOutputs(graph);
-  const { baked, external } = placeConstants(request.constants, true);
-  const model = toOnnx({ inputs: graph.inputs, outputs: plan.fetches, baked });
+  const { baked, large, places } = placeConstants(request.constants, folder, true);
+  const model = toOnnx({ inputs: graph.inputs, outputs: plan.fetches, baked, int8Products });
   const emitted = performance.now();
   const program = nextProgram++;
   await channel.ask({
@@ -137,9 +153,13 @@ async function loadProgram(
     model: model.bytes,
     fed: model.fed,
     outputs: plan.outputs,
-    external: external.map(({ view, offset }) => ({ view: remote(view), offset })),
+    folding: isFoldable(baked),
+    folder: usesFiles(baked) ? folder().path : undefined,
+    large: large.map(remote),
+    places,
     empty: plan.fetches.length === 0,
   });
+  if (places[0]) folder().remove(places[0].location); // the mapping outlives the name
   const direct = directOutputs(graph, plan);
   const needed = new Set([
     ...model.fed,

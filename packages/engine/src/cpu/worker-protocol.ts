@@ -1,4 +1,5 @@
 import type { DType, HostData } from "../engine-types.ts";
+import type { ExternalData } from "../onnx/onnx-writer.ts";
 import type { OutputPlan } from "./cpu-plan.ts";
 
 /** A view of a storage that lives in the worker. */
@@ -25,7 +26,11 @@ export type WorkerRequest =
       readonly keepScratch: boolean;
       readonly fed: readonly number[];
       readonly outputs: readonly OutputPlan[];
-      readonly external: readonly { readonly view: RemoteView; readonly offset: number }[];
+      readonly folding: boolean;
+      /** Where the files of the model lie, and what of them is to be written. */
+      readonly folder: string | undefined;
+      readonly large: readonly RemoteView[];
+      readonly places: readonly ExternalData[];
       readonly empty: boolean;
     }
   | {

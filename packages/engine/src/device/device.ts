@@ -1,10 +1,15 @@
 import type { DType, HostData } from "../engine-types.ts";
+import type { Narrow, Precision } from "../precision.ts";
 import type { RecordedGraph, Site } from "../graph/node.ts";
 
 /** Memory of a device: one row of elements that tensors are views of. */
 export interface Storage {
   readonly dtype: DType;
   readonly length: number;
+  /** How the elements lie; default `float32`. What is stored in fewer bits never changes, and is seen whole. */
+  readonly precision?: Precision;
+  /** Programs that take it have it built in, whether or not it was declared constant; another tensor makes another program. */
+  readonly builtIn?: boolean;
   /** Tensors that view it. The device frees it when none is left. */
   references: number;
 }
@@ -17,20 +22,26 @@ export interface TensorView {
   readonly shape: readonly number[];
   readonly dtype: DType;
   readonly size: number;
-  /** Type and shape in one word. */
+  readonly precision: Precision;
+  /** Type (or how it is stored) and shape in one word. */
   readonly signature: string;
   /** What the device keeps for this view, for example the runtime's own tensor object. */
   native?: unknown;
   disposed: boolean;
 }
 
-/** A graph and the values that are baked into it. */
+/**
+ * A graph and the values that are baked into it. Inputs say how they are stored (`attributes.precision`): a product reads the storage, and
+ * everything else reads the widened elements.
+ */
 export interface LoadRequest {
   readonly name: string;
   readonly graph: RecordedGraph;
   /** Inputs whose values never change, by index. */
   readonly constants: ReadonlyMap<number, TensorView>;
   readonly keepScratch: boolean;
+  /** See `CompileOptions`. */
+  readonly int8Products: boolean;
   readonly xla: boolean;
   readonly bfloat16: boolean;
   /** Where the node with this id was recorded; for explaining an error. */
@@ -59,6 +70,8 @@ export interface Device {
   readonly threads: number;
   /** Stores elements; may keep the array itself. */
   store(data: HostData): Storage;
+  /** Stores elements in few bits; undefined when the device has no such storage: they are then widened and stored in float32. */
+  storeNarrow?(elements: Narrow): Storage | undefined;
   zeros(dtype: DType, length: number): Storage;
   read(view: TensorView): Promise<HostData>;
   write(view: TensorView, data: HostData, offset: number): void;

@@ -1,4 +1,5 @@
-import { signatureOf, sizeOf } from "../host-data.ts";
+import { bytesPerElement, signatureOf, sizeOf } from "../host-data.ts";
+import { bytesPerBlock, blockLength } from "../precision.ts";
 import type { Storage, TensorView } from "./device.ts";
 
 let nextId = 1;
@@ -13,7 +14,8 @@ export function viewOf(storage: Storage, shape: readonly number[], offset = 0): 
     shape,
     dtype: storage.dtype,
     size: sizeOf(shape),
-    signature: signatureOf(storage.dtype, shape),
+    precision: storage.precision ?? "float32",
+    signature: signatureOf(storage.precision ?? storage.dtype, shape),
     disposed: false,
   };
 }
@@ -26,4 +28,12 @@ export function overlaps(a: TensorView, b: TensorView): boolean {
 /** Whether two views are the same elements. */
 export function coincides(a: TensorView, b: TensorView): boolean {
   return a.storage === b.storage && a.offset === b.offset && a.size === b.size;
+}
+
+/** Bytes that the elements of a view take on the device. */
+export function viewBytes({ precision, dtype, size, shape }: TensorView): number {
+  if (precision === "float32") return size * bytesPerElement(dtype);
+  if (precision === "bfloat16") return size * 2;
+  const [rows, columns] = shape as readonly [number, number];
+  return rows * Math.ceil(columns / blockLength) * bytesPerBlock(precision);
 }

@@ -1,5 +1,6 @@
 import type { DType, HostData } from "../engine-types.ts";
 import { sizeOf } from "../host-data.ts";
+import type { Precision } from "../precision.ts";
 import type { Primitive, PrimitiveAttributes } from "./primitive.ts";
 
 /** One value of a recorded graph: the result of one primitive operation. While recording it is a tensor's `dataId`. */
@@ -30,6 +31,8 @@ export interface Site {
 export interface TensorSpec {
   readonly shape: readonly number[];
   readonly dtype: DType;
+  /** How it is stored; default `float32`. */
+  readonly precision?: Precision;
 }
 
 /** `updateSlice(target, rows, starts)` whose composite form is a node of the graph. */
@@ -61,6 +64,11 @@ export function isScalarConstant(node: GraphNode | undefined, x: number): boolea
 /** Whether `node` has op `op`, narrowing its attributes. */
 export function hasOp<P extends Primitive>(node: GraphNode, op: P): node is GraphNode<P> {
   return node.op === op;
+}
+
+/** Whether `node` is an argument that is stored in fewer bits than float32. */
+export function isNarrow(node: GraphNode): node is GraphNode<"Input"> {
+  return hasOp(node, "Input") && node.attributes.precision !== "float32";
 }
 
 /** The nodes that `outputs` need, in recording order, inputs and constants included. */

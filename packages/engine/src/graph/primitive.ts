@@ -1,4 +1,5 @@
 import type { DType } from "../engine-types.ts";
+import type { Precision } from "../precision.ts";
 
 type None = Readonly<Record<never, never>>;
 interface Reduction {
@@ -71,7 +72,7 @@ interface ElementwisePrimitives {
 
 interface StructurePrimitives {
   /** An argument of the recorded function. */
-  Input: { readonly index: number };
+  Input: { readonly index: number; readonly precision: Precision };
   /** `node.data`. */
   Const: None;
   Cast: { readonly to: DType };

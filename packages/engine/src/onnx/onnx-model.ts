@@ -5,11 +5,18 @@ import { encode } from "../protobuf.ts";
 import { normFusions } from "./fuse-norm.ts";
 import { splitFusions } from "./fuse-slices.ts";
 import type { Fusion } from "./fusion.ts";
+import {
+  emitNarrow,
+  widened,
+  type NarrowConstant,
+  type NarrowContext,
+  type NarrowPlace,
+} from "./narrow-product.ts";
 import { onnxRules, type OnnxRule } from "./onnx-lowering.ts";
 import { createOnnxWriter, valueInfo, type ExternalData } from "./onnx-writer.ts";
 
-/** A value that is part of a model: its elements, or its place in a file. */
-export type Baked = { readonly data: HostData } | ExternalData;
+/** A value that is part of a model: its elements, or their place in a file. */
+export type Baked = { readonly data: HostData } | ExternalData | NarrowPlace;
 
 /** What becomes a model. */
 export interface OnnxRequest {
@@ -17,6 +24,8 @@ export interface OnnxRequest {
   readonly outputs: readonly GraphNode[];
   /** Values of inputs that are baked into the model, by input index. */
   readonly baked: ReadonlyMap<number, Baked>;
+  /** See `CompileOptions`. */
+  readonly int8Products?: boolean;
 }
 
 /** An ONNX model: input i of the graph is `x<i>`, output i is `y<i>`. */
@@ -43,16 +52,21 @@ function findFusions(
 }
 
 /** Emits the nodes that the outputs need. */
-export function toOnnx({ inputs, outputs, baked }: OnnxRequest): OnnxModel {
+export function toOnnx({ inputs, outputs, baked, int8Products = false }: OnnxRequest): OnnxModel {
   const writer = createOnnxWriter();
   const names = new Map<GraphNode, string>();
   const live = liveNodes(outputs);
   const used = new Set(live);
   const fed: number[] = [];
+  const narrow = new Map<GraphNode, NarrowConstant>();
   const inputInfos = inputs.flatMap((input, index) => {
     names.set(input, `x${index}`);
     if (!used.has(input)) return [];
     const fixed = baked.get(index);
+    if (fixed && "codes" in fixed) {
+      narrow.set(input, { name: `x${index}`, place: fixed });
+      return [];
+    }
     if (fixed)
       writer.initializer(`x${index}`, input.dtype, input.shape, "data" in fixed ? fixed.data : fixed);
     else fed.push(index);
@@ -62,22 +76,30 @@ export function toOnnx({ inputs, outputs, baked }: OnnxRequest): OnnxModel {
     if (output.op !== "Input" && output.op !== "Const" && !names.has(output)) names.set(output, `y${index}`);
   });
   const nameOf = (node: GraphNode): string => {
+    const constant = narrow.get(node);
+    if (constant) return widened(writer, constant);
     const name = names.get(node) ?? nodeName(node);
     names.set(node, name);
     return name;
   };
   const fusions = findFusions(live, outputs);
+  const context: NarrowContext = {
+    writer,
+    nameOf,
+    int8Products,
+    constantOf: (node) => node && narrow.get(node),
+  };
   for (const node of live) {
     const fusion = fusions.get(node);
     if (fusion && fusion.place !== node) continue;
     writer.label(nodeName(node));
     const rule = onnxRules[node.op] as OnnxRule<Primitive>;
     if (fusion) fusion.emit(writer, nameOf);
-    else rule(writer, node, node.inputs.map(nameOf), nameOf(node));
+    else if (!emitNarrow(context, node)) rule(writer, node, node.inputs.map(nameOf), nameOf(node));
   }
   const outputInfos = outputs.map((output, index) => {
     const name = `y${index}`;
-    if (names.get(output) !== name) writer.emit("Identity", [names.get(output)!], {}, name);
+    if (names.get(output) !== name) writer.emit("Identity", [nameOf(output)], {}, name);
     return valueInfo(name, output.dtype, output.shape);
   });
   const operations = live.filter(({ op }) => op !== "Input" && op !== "Const").length;

@@ -3,7 +3,7 @@ import { bytesOf, sizeOf } from "../host-data.ts";
 import { bytes, float, int, message, type Message } from "../protobuf.ts";
 
 /** Element types of ONNX tensors. https://github.com/onnx/onnx/blob/main/onnx/onnx.proto */
-export const elementTypes = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
+export const elementTypes = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9, uint4: 21 } as const;
 
 /** Element types that occur in a model. */
 export type ElementType = keyof typeof elementTypes;
@@ -38,6 +38,8 @@ export interface OnnxWriter {
     shape: readonly number[],
     data: ArrayBufferView | ExternalData,
   ): string;
+  /** Like `initializer`, but only once for each name. */
+  shared(name: string, type: ElementType, shape: readonly number[], data: ExternalData): string;
   /** The name of an int64 constant, shared between equal ones. */
   int64(values: readonly number[], shape?: readonly number[]): string;
   /** Adds a node with several results. */
@@ -58,9 +60,9 @@ export interface OnnxWriter {
 }
 
 /** Opset of the nodes that are emitted. */
-const opset = 18;
+const opset = 21;
 /** IR version that belongs to it. */
-const irVersion = 9;
+const irVersion = 10;
 /** Operators of ONNX Runtime outside the standard. */
 export const contribDomain = "com.microsoft";
 
@@ -130,6 +132,10 @@ export function createOnnxWriter(): OnnxWriter {
     },
     initializer(name, type, shape, data) {
       initializers.push(tensorProto(name, type, shape, data));
+      return name;
+    },
+    shared(name, type, shape, data) {
+      if (!shared.has(name)) shared.set(name, writer.initializer(name, type, shape, data));
       return name;
     },
     int64(values, shape = [values.length]) {

@@ -54,12 +54,12 @@ export function record(
   void tf.setBackend(recordBackendName); // its factory is synchronous, so it is active at once
   try {
     return withRecording(recording, () => {
-      const inputs = specs.map((spec, index): GraphNode => ({
+      const inputs = specs.map(({ precision = "float32", ...spec }, index): GraphNode => ({
         id: recording.nextId++,
         owner: recording,
         op: "Input",
         inputs: [],
-        attributes: { index },
+        attributes: { index, precision },
         ...spec,
       }));
       const outputs: GraphNode[] = [];
