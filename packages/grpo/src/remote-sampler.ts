@@ -7,7 +7,7 @@ import {
 } from "@vlmr1/core";
 import { z } from "zod";
 import { postJson } from "./http-json.ts";
-import { parseOptions } from "./parse-options.ts";
+import { parseOptions } from "./options.ts";
 import { encodePng } from "./png.ts";
 
 /** Where a remote sampler is and how patient to be with it. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defaultGuards, Guard } from "./guards.ts";
-import { ScheduleOptions } from "./schedule-options.ts";
+import { ScheduleOptions } from "./optimizer/schedule.ts";
 
 /** What every run has, whatever it trains on. */
 export const RunOptions = z.strictObject({

@@ -9,7 +9,7 @@ import type { ScoredGroup } from "./report.ts";
 import { isConstant, rewardAdvantages } from "./reward-advantages.ts";
 import type { StepOutcome } from "./run.ts";
 import { samplingOptions } from "./sampling-options.ts";
-import type { Schedule } from "./schedule.ts";
+import type { Schedule } from "./optimizer/schedule.ts";
 import { scoreGroups } from "./score.ts";
 import { rolloutMetrics, samplerGap, updateMetrics } from "./step-metrics.ts";
 import { createStopwatch } from "./stopwatch.ts";

@@ -1,14 +1,14 @@
 import { createRng, type CompletionModel, type Dataset, type ScoreFunction } from "@vlmr1/core";
 import type { z } from "zod";
 import { GrpoConfig } from "./config.ts";
-import { grpoLoss } from "./losses/grpo.ts";
+import { grpoLoss } from "./loss/grpo.ts";
 import type { Optimizer, PolicyLoss } from "@vlmr1/policy";
-import { adamW } from "./optimizers/adam.ts";
-import { parseOptions } from "./parse-options.ts";
+import { adamW } from "./optimizer/adam.ts";
+import { parseOptions } from "./options.ts";
 import { createPromptChooser, type PromptWeight } from "./prompts.ts";
 import type { RunSummary, StepReport } from "./report.ts";
 import { runSteps, type RunSettings } from "./run.ts";
-import { scheduleFrom } from "./schedule-options.ts";
+import { scheduleFrom } from "./optimizer/schedule.ts";
 import { grpoStep } from "./step.ts";
 
 /** What {@link train} needs. */

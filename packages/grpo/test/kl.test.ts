@@ -1,8 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { createRng } from "@vlmr1/core";
 import { describe, expect, test } from "vitest";
-import { klDivergence, type KlEstimator } from "../src/kl.ts";
-import { maskedMean } from "../src/masked.ts";
+import { klDivergence, maskedMean, type KlEstimator } from "../src/loss/terms.ts";
 import { distance, fixture } from "./fixture.ts";
 
 interface Case {

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { detached } from "../src/detached.ts";
+import { detached } from "../src/loss/terms.ts";
 import type { PolicyLoss } from "@vlmr1/policy";
 
 type Rows = readonly (readonly number[])[];

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { describe, expect, test } from "vitest";
 import { completionMasks, tokenMask } from "../src/completion-mask.ts";
-import { offPolicyMask, topEntropyMask } from "../src/token-masks.ts";
+import { offPolicyMask, topEntropyMask } from "../src/loss/terms.ts";
 import { fixture } from "./fixture.ts";
 
 interface Masks {

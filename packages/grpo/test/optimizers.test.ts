@@ -3,10 +3,15 @@ import { createRng } from "@vlmr1/core";
 import { describe, expect, test } from "vitest";
 import { clipFactor, globalNorm } from "../src/gradient-norm.ts";
 import type { Optimizer, ParameterLayout } from "@vlmr1/policy";
-import { adam, adamW } from "../src/optimizers/adam.ts";
-import { muon, orthogonalized } from "../src/optimizers/muon.ts";
-import { sgd } from "../src/optimizers/sgd.ts";
-import { cosineSchedule, constantSchedule, linearSchedule, type Schedule } from "../src/schedule.ts";
+import { adam, adamW } from "../src/optimizer/adam.ts";
+import { muon, orthogonalized } from "../src/optimizer/muon.ts";
+import { sgd } from "../src/optimizer/sgd.ts";
+import {
+  cosineSchedule,
+  constantSchedule,
+  linearSchedule,
+  type Schedule,
+} from "../src/optimizer/schedule.ts";
 import { distance, fixture } from "./fixture.ts";
 
 interface Options {
@@ -168,7 +173,7 @@ describe("per-parameter options", () => {
 
   test("options out of range are refused with their value", () => {
     expect(() => adamW({ betas: [1, 0.5], weightDecay: -1 })).toThrowErrorMatchingInlineSnapshot(`
-      [VlmR1Error: adamW options is not valid:
+      [VlmR1Error: The configuration of the optimizer adamw is not valid:
         betas.0 (1): Too big: expected number to be <1
         weightDecay (-1): Too small: expected number to be >=0]
     `);
@@ -235,8 +240,8 @@ describe("Muon", () => {
     for (const change of [
       { momentum: 0.5 },
       { nesterov: false },
-      { iterations: 1 },
-      { scale: "rms" as const },
+      { newtonSchulz: 1 },
+      { matrixScale: "rms" as const },
     ]) {
       expect(distance(run(muon(change), 0.02).slice(4, 10), run(muon(), 0.02).slice(4, 10))).toBeGreaterThan(
         1e-4,
@@ -248,7 +253,7 @@ describe("Muon", () => {
     // Diagonal stays diagonal: one iteration maps s to 3.4445 s - 4.775 s^3 + 2.0315 s^5 with s the normalised value.
     const where: ParameterLayout = { size: 4, spans: [{ path: "w", shape: [2, 2], offset: 0, size: 4 }] };
     const [updated] = trajectory(
-      muon({ iterations: 1, nesterov: false }),
+      muon({ newtonSchulz: 1, nesterov: false }),
       { initial: [0, 0, 0, 0], gradients: [[3, 0, 0, 4]], rate: () => 1 },
       where,
     );

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ScheduleOptions, scheduleFrom } from "../src/schedule-options.ts";
+import { ScheduleOptions, scheduleFrom } from "../src/optimizer/schedule.ts";
 
 const at = (options: object, steps: number[], total = 20) => {
   const schedule = scheduleFrom(ScheduleOptions.parse(options), total);

@@ -8,7 +8,7 @@ import {
   plateauSchedule,
   polynomialSchedule,
   type Schedule,
-} from "../src/schedule.ts";
+} from "../src/optimizer/schedule.ts";
 import { fixture } from "./fixture.ts";
 
 const { base_lr: peak, lr_used_at_step_1_to_20: expected } = fixture<{

@@ -1,10 +1,10 @@
 import * as tf from "@tensorflow/tfjs";
 import { VlmR1Error, type CompleteOptions, type ScoreFunction } from "@vlmr1/core";
 import { describe, expect, test } from "vitest";
-import { dapoLoss } from "../src/losses/dapo.ts";
-import { grpoLoss } from "../src/losses/grpo.ts";
-import { adamW } from "../src/optimizers/adam.ts";
-import { sgd } from "../src/optimizers/sgd.ts";
+import { dapoLoss } from "../src/loss/dapo.ts";
+import { grpoLoss } from "../src/loss/grpo.ts";
+import { adamW } from "../src/optimizer/adam.ts";
+import { sgd } from "../src/optimizer/sgd.ts";
 import type { Policy, TrainingBatch } from "@vlmr1/policy";
 import { train, type TrainOptions } from "../src/train.ts";
 import { collect, essence } from "./collect.ts";

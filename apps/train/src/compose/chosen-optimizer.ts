@@ -18,6 +18,5 @@ export function chosenOptimizer({
   optimizer,
   optimizerOptions,
 }: Pick<RunConfig, "optimizer" | "optimizerOptions">): Optimizer {
-  const { newtonSchulz: iterations, matrixScale: scale, ...shared } = optimizerOptions;
-  return optimizers[optimizer](given({ ...shared, iterations, scale }));
+  return optimizers[optimizer](given(optimizerOptions));
 }

@@ -1,12 +1,61 @@
 import * as tf from "@tensorflow/tfjs";
-import { detached } from "./detached.ts";
-import { klDivergence } from "./kl.ts";
-import type { LossOptions } from "./loss-options.ts";
-import { maskedMean, maskedSum, meanOver } from "./masked.ts";
 import type { PolicyLoss, PolicyLossInputs } from "@vlmr1/policy";
-import { importanceRatio, type RatioLevel } from "./ratio.ts";
-import { samplerWeights } from "./sampler-correction.ts";
-import { offPolicyMask, topEntropyMask } from "./token-masks.ts";
+import { z } from "zod";
+import { defineVariant, type Variant } from "../variant.ts";
+import {
+  detached,
+  importanceRatio,
+  klDivergence,
+  maskedMean,
+  maskedSum,
+  meanOver,
+  offPolicyMask,
+  SamplerCorrection,
+  samplerWeights,
+  topEntropyMask,
+  type RatioLevel,
+} from "./terms.ts";
+
+/** The option `beta`, whose default is the variant's own: papers that dropped the KL term have 0. */
+export const klWeight = (fallback: number) =>
+  z
+    .number()
+    .min(0)
+    .default(fallback)
+    .describe(
+      "Weight of the KL term that holds the policy near its reference; 0 leaves it out and needs no reference.",
+    );
+
+/** What every loss variant can do beside its own surrogate. */
+export const LossOptions = z.strictObject({
+  beta: klWeight(0.04),
+  kl: z.enum(["k1", "k2", "k3"]).default("k3").describe("Estimator of the KL term."),
+  biasCorrectedKl: z
+    .boolean()
+    .default(false)
+    .describe("Multiply the KL term by the importance ratio, which makes its gradient unbiased off-policy."),
+  entropyCoefficient: z
+    .number()
+    .default(0)
+    .describe("Weight of a bonus for the policy's entropy; 0 is none."),
+  topEntropy: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(1)
+    .describe("Fraction of tokens, the least certain ones, that the policy term learns from; 1 is all."),
+  offPolicyThreshold: z
+    .number()
+    .optional()
+    .describe(
+      "Drop bad answers whose mean log-probability fell by more than this since sampling, in nats; absent: keep.",
+    ),
+  samplerCorrection: SamplerCorrection.optional().describe(
+    "Importance weights for a sampler that is not the policy; absent: trust the sampler.",
+  ),
+  reportEntropy: z.boolean().default(true).describe("Measure the policy's entropy for reports and guards."),
+});
+export type LossOptions = z.output<typeof LossOptions>;
 
 type Metrics = Readonly<Record<string, tf.Scalar>>;
 
@@ -111,4 +160,16 @@ function withEntropyBonus(options: LossOptions, inputs: PolicyLossInputs, loss: 
   if (options.entropyCoefficient === 0 || entropies === undefined) return loss;
   const share = tf.div(maskedSum(entropies, mask), tf.maximum(totalTokens, 1)); // []
   return tf.sub(loss, tf.mul(share, options.entropyCoefficient));
+}
+
+/**
+ * A published variant: its name, the schema of its options, and its recipe. The result is the constructor (`dapoLoss({ clipHigh: 0.28 })`)
+ * and carries name and schema; listed in variants.ts it is on the command line, in the help and in docs/configuration.md.
+ */
+export function defineLoss<const Name extends string, Schema extends typeof LossOptions>(
+  name: Name,
+  schema: Schema,
+  recipe: (options: z.output<Schema>) => Omit<LossRecipe, "name" | "options">,
+): Variant<Name, Schema, PolicyLoss> {
+  return defineVariant(name, schema, "loss", (options) => composeLoss({ name, options, ...recipe(options) }));
 }

@@ -1,7 +1,25 @@
 import * as tf from "@tensorflow/tfjs";
-import type { SurrogateInputs } from "./compose-loss.ts";
-import type { ClippedLossOptions } from "./loss-options.ts";
-import { meanOver } from "./masked.ts";
+import { z } from "zod";
+import { LossOptions, type SurrogateInputs } from "./compose.ts";
+import { meanOver } from "./terms.ts";
+
+/** Options of the losses that clip the importance ratio as PPO does. */
+export const ClippedLossOptions = LossOptions.extend({
+  clipLow: z.number().min(0).default(0.2).describe("The ratio is clipped below 1 - clipLow."),
+  clipHigh: z.number().min(0).default(0.2).describe("The ratio is clipped above 1 + clipHigh (DAPO: 0.28)."),
+  delta: z
+    .number()
+    .gt(1)
+    .optional()
+    .describe(
+      "Cap of the ratio for bad answers, whose term is otherwise unbounded (two-sided clipping); absent: none.",
+    ),
+  ratioLevel: z
+    .enum(["token", "sequence"])
+    .default("token")
+    .describe("One ratio for each token, or one for each completion (GSPO)."),
+});
+export type ClippedLossOptions = z.output<typeof ClippedLossOptions>;
 
 /**
  * PPO's pessimistic bound, -min(r A, clip(r, 1 - low, 1 + high) A), with an optional cap `delta` on the unclipped ratio.
@@ -10,7 +28,11 @@ import { meanOver } from "./masked.ts";
  * Metrics: the fraction of tokens (completions, when the ratio is theirs) that hit the lower bound, the upper bound, either.
  * Source: PPO, arXiv:1707.06347, eq. 7; clip-higher: DAPO, arXiv:2503.14476, eq. 10; delta: INTELLECT-2, arXiv:2505.07291.
  */
-export function clippedSurrogate({ clipLow, clipHigh, delta }: ClippedLossOptions) {
+export function clippedSurrogate({
+  clipLow,
+  clipHigh,
+  delta,
+}: Pick<ClippedLossOptions, "clipLow" | "clipHigh" | "delta">) {
   return ({ ratio, advantage, mask }: SurrogateInputs) => {
     const clipped = tf.clipByValue(ratio, 1 - clipLow, 1 + clipHigh);
     const unclipped = delta === undefined ? ratio : tf.minimum(ratio, delta);

@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
 import { z } from "zod";
 import type { Optimizer } from "@vlmr1/policy";
-import { parameterConstants, ParameterOptions } from "../parameter-options.ts";
-import { parseOptions } from "../parse-options.ts";
+import { defineVariant } from "../variant.ts";
+import { parameterConstants, ParameterOptions } from "./parameters.ts";
 
 /** Options of stochastic gradient descent; the defaults are PyTorch's. */
 export const SgdOptions = ParameterOptions.extend({
@@ -18,13 +18,12 @@ export const SgdOptions = ParameterOptions.extend({
 export type SgdOptions = z.output<typeof SgdOptions>;
 
 /** Stochastic gradient descent with optional (Nesterov) momentum. Equal to `torch.optim.SGD` with dampening 0. */
-export function sgd(options: z.input<typeof SgdOptions> = {}): Optimizer {
-  const parsed = parseOptions(SgdOptions, options, "sgd options");
-  const { momentum, nesterov, weightDecay } = parsed;
+export const sgd = defineVariant("sgd", SgdOptions, "optimizer", (options): Optimizer => {
+  const { momentum, nesterov, weightDecay } = options;
   return {
-    key: `sgd${JSON.stringify(parsed)}`,
+    key: `sgd${JSON.stringify(options)}`,
     stateNames: momentum === 0 ? [] : ["momentum"],
-    constants: (layout) => parameterConstants(layout, parsed),
+    constants: (layout) => parameterConstants(layout, options),
     scalars: ({ learningRate }) => ({ rate: learningRate }),
     update: ({ gradients, parameters, state, scalars, constants: { rates, decays } }) => {
       const scaled = (x: tf.Tensor, by: tf.Tensor | undefined) => (by === undefined ? x : tf.mul(x, by));
@@ -40,4 +39,4 @@ export function sgd(options: z.input<typeof SgdOptions> = {}): Optimizer {
       };
     },
   };
-}
+});

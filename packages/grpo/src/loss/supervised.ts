@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import { maskedMean, maskedSum } from "../masked.ts";
+import { maskedMean, maskedSum } from "./terms.ts";
 import type { PolicyLoss } from "@vlmr1/policy";
 
 /**

@@ -1,10 +1,10 @@
 import * as tf from "@tensorflow/tfjs";
 import { z } from "zod";
 import { matchesPattern } from "../name-pattern.ts";
+import { defineVariant } from "../variant.ts";
 import type { Optimizer, ParameterLayout, ParameterSpan } from "@vlmr1/policy";
-import { parameterConstants } from "../parameter-options.ts";
-import { parseOptions } from "../parse-options.ts";
 import { AdamOptions, adamScalars, adamUpdate } from "./adam.ts";
+import { parameterConstants } from "./parameters.ts";
 
 /** Options of Muon for matrices, and of AdamW for everything else. */
 export const MuonOptions = AdamOptions.omit({ amsgrad: true }).extend({
@@ -15,8 +15,8 @@ export const MuonOptions = AdamOptions.omit({ amsgrad: true }).extend({
     .default(0.95)
     .describe("Decay of the running mean of each matrix's gradient."),
   nesterov: z.boolean().default(true).describe("Look ahead along the momentum."),
-  iterations: z.int().min(1).default(5).describe("Newton-Schulz iterations."),
-  scale: z
+  newtonSchulz: z.int().min(1).default(5).describe("Newton-Schulz iterations that make a matrix orthogonal."),
+  matrixScale: z
     .enum(["shape", "rms"])
     .default("shape")
     .describe(
@@ -38,42 +38,41 @@ export type MuonOptions = z.output<typeof MuonOptions>;
  * Muon: each matrix moves along its momentum with all singular values set to about 1; vectors, embeddings and head follow AdamW.
  * Weights are [out, in], as in PyTorch. Source: K. Jordan, https://kellerjordan.github.io/posts/muon/; rms scale: arXiv:2502.16982.
  */
-export function muon(options: z.input<typeof MuonOptions> = {}): Optimizer {
-  const parsed = parseOptions(MuonOptions, options, "muon options");
-  const adamOptions: AdamOptions = { ...parsed, amsgrad: false };
+export const muon = defineVariant("muon", MuonOptions, "optimizer", (options): Optimizer => {
+  const adamOptions: AdamOptions = { ...options, amsgrad: false };
   return {
-    key: `muon${JSON.stringify(parsed)}`,
+    key: `muon${JSON.stringify(options)}`,
     stateNames: ["momentum", "mean", "variance"],
-    constants: (layout) => parameterConstants(layout, parsed),
+    constants: (layout) => parameterConstants(layout, options),
     scalars: ({ learningRate, step }) => ({
-      ...adamScalars(adamOptions, { learningRate: learningRate * parsed.adamRate, step }),
+      ...adamScalars(adamOptions, { learningRate: learningRate * options.adamRate, step }),
       matrixRate: learningRate,
-      matrixDecay: learningRate * parsed.weightDecay,
+      matrixDecay: learningRate * options.weightDecay,
     }),
     update: (inputs, layout) => {
       const { gradients, parameters, state, scalars, constants } = inputs;
       const adam = adamUpdate(adamOptions, true, inputs);
       const old = state["momentum"] as tf.Tensor1D;
-      const momentum = mix(gradients, old, parsed.momentum); // [N]
-      const direction = parsed.nesterov ? mix(gradients, momentum, parsed.momentum) : momentum;
-      const moved = replaceMatrices(layout, parsed, adam.parameters, (span) => {
+      const momentum = mix(gradients, old, options.momentum); // [N]
+      const direction = options.nesterov ? mix(gradients, momentum, options.momentum) : momentum;
+      const moved = replaceMatrices(layout, options, adam.parameters, (span) => {
         const cut = (flat: tf.Tensor) => tf.slice(flat, span.offset, span.size);
         const update = orthogonalized(
           tf.reshape(cut(direction), span.shape as [number, number]),
-          parsed.iterations,
+          options.newtonSchulz,
         );
-        const rate = tf.mul(scalars["matrixRate"] as tf.Scalar, updateScale(span, parsed));
+        const rate = tf.mul(scalars["matrixRate"] as tf.Scalar, updateScale(span, options));
         const weights = cut(parameters);
         const multiplier = constants["rates"] ? cut(constants["rates"]) : 1;
         const decay = constants["decays"] ? cut(constants["decays"]) : 1;
         const shrink = tf.mul(tf.mul(scalars["matrixDecay"] as tf.Scalar, multiplier), decay);
-        const kept = parsed.weightDecay === 0 ? weights : tf.mul(weights, tf.sub(1, shrink));
+        const kept = options.weightDecay === 0 ? weights : tf.mul(weights, tf.sub(1, shrink));
         return tf.sub(kept, tf.mul(tf.mul(tf.reshape(update, [-1]), rate), multiplier));
       });
       return { parameters: moved, state: { momentum, ...adam.state } };
     },
   };
-}
+});
 
 /** Whether Muon, not AdamW, trains this parameter. */
 function isMatrix({ shape, path }: ParameterSpan, { exclude }: MuonOptions): boolean {
@@ -114,9 +113,11 @@ export function orthogonalized(matrix: tf.Tensor2D, iterations: number): tf.Tens
   return isTall ? tf.transpose(x) : x;
 }
 
-function updateScale({ shape }: ParameterSpan, { scale }: MuonOptions): number {
+function updateScale({ shape }: ParameterSpan, { matrixScale }: MuonOptions): number {
   const [rows, columns] = shape as [number, number];
-  return scale === "rms" ? 0.2 * Math.sqrt(Math.max(rows, columns)) : Math.sqrt(Math.max(1, rows / columns));
+  return matrixScale === "rms"
+    ? 0.2 * Math.sqrt(Math.max(rows, columns))
+    : Math.sqrt(Math.max(1, rows / columns));
 }
 
 /** weight x b + (1 - weight) x a */

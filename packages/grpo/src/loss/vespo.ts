@@ -1,17 +1,11 @@
 import * as tf from "@tensorflow/tfjs";
 import { z } from "zod";
-import { meanOfAllTokens } from "../aggregation.ts";
-import { composeLoss } from "../compose-loss.ts";
-import { detached } from "../detached.ts";
-import { clampExponent } from "../kl.ts";
-import { LossOptions } from "../loss-options.ts";
-import { parseOptions } from "../parse-options.ts";
-import type { PolicyLoss } from "@vlmr1/policy";
-import { logRatio } from "../ratio.ts";
+import { defineLoss, klWeight, LossOptions } from "./compose.ts";
+import { clampExponent, detached, logRatio, meanOfAllTokens } from "./terms.ts";
 
 const shape = (what: string, value: number) => z.number().positive().default(value).describe(what);
 const VespoOptions = LossOptions.extend({
-  beta: LossOptions.shape.beta.unwrap().default(0),
+  beta: klWeight(0),
   kPositive: shape("Power of the weight for good answers.", 2),
   lambdaPositive: shape("Decay of the weight for good answers.", 3),
   kNegative: shape("Power of the weight for bad answers.", 3),
@@ -24,12 +18,9 @@ const VespoOptions = LossOptions.extend({
  *
  * VESPO, arXiv:2602.10693; clamps as in TRL's `vespo`. The sampler's correction enters w.
  */
-export function vespoLoss(options: z.input<typeof VespoOptions> = {}): PolicyLoss {
-  const parsed = parseOptions(VespoOptions, options, "vespoLoss options");
-  const { kPositive, lambdaPositive, kNegative, lambdaNegative } = parsed;
-  return composeLoss({
-    name: "vespo",
-    options: parsed,
+export const vespoLoss = defineLoss("vespo", VespoOptions, (options) => {
+  const { kPositive, lambdaPositive, kNegative, lambdaNegative } = options;
+  return {
     ratioLevel: "token",
     weighsSampler: true,
     surrogate: (inputs) => {
@@ -54,5 +45,5 @@ export function vespoLoss(options: z.input<typeof VespoOptions> = {}): PolicyLos
       };
     },
     aggregate: meanOfAllTokens,
-  });
-}
+  };
+});

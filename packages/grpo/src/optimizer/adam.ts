@@ -1,8 +1,8 @@
 import * as tf from "@tensorflow/tfjs";
 import { z } from "zod";
 import type { Optimizer, OptimizerInputs } from "@vlmr1/policy";
-import { parameterConstants, ParameterOptions } from "../parameter-options.ts";
-import { parseOptions } from "../parse-options.ts";
+import { defineVariant } from "../variant.ts";
+import { parameterConstants, ParameterOptions } from "./parameters.ts";
 
 /** Options of Adam and AdamW; the defaults are PyTorch's, but for the weight decay. */
 export const AdamOptions = ParameterOptions.extend({
@@ -23,14 +23,14 @@ export type AdamOptions = z.output<typeof AdamOptions>;
  * AdamW: Adam whose weight decay shrinks the weights directly. Equal to `torch.optim.AdamW`.
  * Source: Loshchilov, Hutter, arXiv:1711.05101, algorithm 2.
  */
-export function adamW(options: z.input<typeof AdamOptions> = {}): Optimizer {
-  return adamFamily("adamw", parseOptions(AdamOptions, options, "adamW options"), true);
-}
+export const adamW = defineVariant("adamw", AdamOptions, "optimizer", (options) =>
+  adamFamily("adamw", options, true),
+);
 
 /** Adam whose weight decay, if any, is added to the gradient (L2). Equal to `torch.optim.Adam`. Source: arXiv:1412.6980. */
-export function adam(options: z.input<typeof AdamOptions> = {}): Optimizer {
-  return adamFamily("adam", parseOptions(AdamOptions, options, "adam options"), false);
-}
+export const adam = defineVariant("adam", AdamOptions, "optimizer", (options) =>
+  adamFamily("adam", options, false),
+);
 
 function adamFamily(name: string, options: AdamOptions, decoupled: boolean): Optimizer {
   return {
