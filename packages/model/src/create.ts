@@ -34,6 +34,7 @@ export async function createModel(
     architecture,
     parameters,
     ...read,
+    boxFrame: family.boxFrame,
     bakeWeights: false,
     save: (model, directory, saveOptions) => saveModel(model, files, directory, saveOptions),
   });

@@ -62,6 +62,7 @@ export async function loadModel(path: string, options: LoadOptions): Promise<Mod
     architecture,
     parameters,
     ...read,
+    boxFrame: family.boxFrame,
     adapter,
     bakeWeights,
     save: (model, directory, saveOptions) =>

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import type * as tf from "@tensorflow/tfjs";
-import { createRng, type RgbImage, type Rng, VlmR1Error } from "@vlmr1/core";
+import { createRng, type FrameKind, type FrameOf, type RgbImage, type Rng, VlmR1Error } from "@vlmr1/core";
 import type { Engine } from "@vlmr1/engine";
+import { boxFrameOf } from "./families/family.ts";
 import type { GeneratedCompletion } from "./generate/batch.ts";
 import { generateCompletions, type GeneratingModel, type GenerationUpdate } from "./generate/generate.ts";
 import { createDecoderPrograms, type DecoderPrograms } from "./generate/programs.ts";
@@ -63,6 +64,8 @@ export interface Model {
   /** Absent for base models without a chat format. */
   readonly template: ChatTemplate | undefined;
   readonly processor: ImageProcessor | undefined;
+  /** The frame of the boxes that the model writes: its family's, or another, `kind`, for the same pictures. */
+  boxFrame(kind?: FrameKind): FrameOf;
   readonly generation: GenerationConfig;
   /** Encodes images; pictures that it has seen are not encoded again. */
   readonly encoder: FeatureEncoder;
@@ -102,6 +105,8 @@ interface ModelParts {
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate | undefined;
   readonly processor: ImageProcessor | undefined;
+  /** See `Family`. */
+  readonly boxFrame: FrameKind;
   readonly generation: GenerationConfig;
   readonly adapter?: Adapter | undefined;
   /** Whether decoding may keep a second, faster copy of the weights. */
@@ -165,6 +170,7 @@ export function assembleModel(parts: ModelParts): Model {
     tokenizer,
     template,
     processor,
+    boxFrame: (kind = parts.boxFrame) => boxFrameOf(kind, processor),
     generation,
     encoder,
     get adapter() {

@@ -42,6 +42,7 @@ import { llamaDecoder, llamaFields } from "./text-decoders.ts";
  */
 export const idefics3: Family = {
   modelTypes: ["idefics3", "smolvlm"],
+  boxFrame: "unit",
   renames: [],
   processor: idefics3Processor,
   architecture: (json): Architecture => {

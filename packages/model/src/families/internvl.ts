@@ -40,6 +40,7 @@ import { qwen2Decoder } from "./text-decoders.ts";
 /** InternVL 2.5, 3 and 3.5 in the form of transformers (`…-hf`). InternVL3: https://arxiv.org/abs/2504.10479. */
 export const internVl: Family = {
   modelTypes: ["internvl"],
+  boxFrame: "thousand",
   // The names of the first releases in the form of transformers.
   renames: [
     { from: "language_model.model.", to: "model.language_model." },

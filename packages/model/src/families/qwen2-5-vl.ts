@@ -38,6 +38,7 @@ import {
 /** Qwen2.5-VL, the model of the VLM-R1 paper. Technical report: https://arxiv.org/abs/2502.13923. */
 export const qwen25Vl: Family = {
   modelTypes: ["qwen2_5_vl"],
+  boxFrame: "resized",
   renames: qwenVlRenames,
   processor: qwen25VlProcessor,
   architecture: (json): Architecture => {

@@ -38,6 +38,7 @@ import {
 /** Qwen2-VL. Technical report: https://arxiv.org/abs/2409.12191. */
 export const qwen2Vl: Family = {
   modelTypes: ["qwen2_vl"],
+  boxFrame: "thousand",
   renames: qwenVlRenames,
   processor: qwen2VlProcessor,
   architecture: (json): Architecture => {

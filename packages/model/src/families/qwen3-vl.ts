@@ -25,6 +25,7 @@ import { multimodalPositions, visionRotaryAngles } from "./qwen-vision.ts";
 /** Qwen3-VL (dense sizes), and our own `nano`. Technical report: https://arxiv.org/abs/2511.21631. */
 export const qwen3Vl: Family = {
   modelTypes: ["qwen3_vl"],
+  boxFrame: "thousand",
   renames: [],
   processor: qwen3VlProcessor,
   architecture: (json): Architecture => {

@@ -9,6 +9,7 @@ import type { Family } from "./family.ts";
 /** Text-only Llama decoders, SmolLM2 among them. https://arxiv.org/abs/2302.13971 */
 export const llama: Family = {
   modelTypes: ["llama"],
+  boxFrame: "unit",
   renames: [],
   architecture: (json): Architecture => {
     const decoder = parseLlamaConfig(json);
@@ -61,6 +62,7 @@ function parseLlamaConfig(json: unknown): DecoderConfig {
 /** Text-only Qwen2 and Qwen2.5 decoders. https://arxiv.org/abs/2412.15115 */
 export const qwen2: Family = {
   modelTypes: ["qwen2"],
+  boxFrame: "unit",
   renames: [],
   architecture: (json): Architecture => {
     const decoder = parseQwen2Config(json);

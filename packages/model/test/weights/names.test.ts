@@ -1,11 +1,11 @@
 import { VlmR1Error } from "@vlmr1/core";
 import { describe, expect, it } from "vitest";
-import { familyOf, knownFamilies } from "../src/families/known-families.ts";
-import { qwenVlRenames } from "../src/families/qwen-vision.ts";
-import type { StoredTensor } from "../src/weights/checkpoint.ts";
-import { canonicalName, matchTensors, storedName, withStoredHead } from "../src/weights/names.ts";
-import { readFixture } from "./fixtures/read-fixture.ts";
-import { variantNames } from "./fixtures/variant.ts";
+import { familyOf, knownFamilies } from "../../src/families/known-families.ts";
+import { qwenVlRenames } from "../../src/families/qwen-vision.ts";
+import type { StoredTensor } from "../../src/weights/checkpoint.ts";
+import { canonicalName, matchTensors, storedName, withStoredHead } from "../../src/weights/names.ts";
+import { readFixture } from "../fixtures/read-fixture.ts";
+import { variantNames } from "../fixtures/variant.ts";
 
 const tensor = (...shape: number[]): StoredTensor => ({ dtype: "F32", shape });
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { VlmR1Error } from "@vlmr1/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openModelFolder } from "../src/weights/documents.ts";
+import { openModelFolder } from "../../src/weights/documents.ts";
 
 let root: string;
 beforeEach(() => {
