@@ -10,6 +10,7 @@ export default defineConfig({
       "test/browser/**",
       "test/tensorflow/**",
       "test/packed/**",
+      "test/mpi/**",
       "**/node_modules/**",
     ],
     testTimeout: 60_000,
