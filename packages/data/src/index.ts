@@ -1,14 +1,14 @@
 export { resizeImage, type ResizeFilter, type ResizeTarget } from "@vlmr1/core";
 export { concat, filter, map, shuffled, split, take } from "./dataset/arrange.ts";
 export type { BadSampleOptions, LoadedDataset, SkippedSamples } from "./dataset/bad-samples.ts";
-export { mix, type MixPart } from "./dataset/mix.ts";
-export { stream, type StreamedSample, type StreamOptions } from "./dataset/stream.ts";
-export type { PickleValue } from "./formats/pickle-machine.ts";
-export { readPickle } from "./formats/pickle-reader.ts";
-export { writePickle, type Picklable } from "./formats/pickle-writer.ts";
-export { openTable } from "./formats/table-folder.ts";
-export type { TableFile, TableRow } from "./formats/table.ts";
-export { loadImage, type LoadImageOptions } from "./image/load-image.ts";
+export { mix, type MixPart } from "./dataset/arrange.ts";
+export { stream, type StreamedSample, type StreamOptions } from "./dataset/arrange.ts";
+export type { PickleValue } from "./pickle/machine.ts";
+export { readPickle } from "./pickle/read-pickle.ts";
+export { writePickle, type Picklable } from "./pickle/write-pickle.ts";
+export { openTable } from "./tables/open-table.ts";
+export type { TableFile, TableRow } from "./tables/open-table.ts";
+export { loadImage, type LoadImageOptions } from "./images/load-image.ts";
 export {
   answerAsBox,
   answerAsBoxIn,
@@ -18,30 +18,22 @@ export {
   type AnswerReader,
   type ObjectsAnswer,
   type TargetOfImages,
-} from "./loaders/answers.ts";
+} from "./records/answers.ts";
 export type { CocoFileOptions, CocoObject } from "./loaders/coco-images.ts";
-export { cocoDetection, type CocoDataset, type CocoOptions, type CocoTarget } from "./loaders/coco.ts";
+export { cocoDetection, type CocoDataset, type CocoOptions, type CocoTarget } from "./loaders/detection.ts";
 export { conversations, type ConversationOptions } from "./loaders/conversations.ts";
 export { huggingFace, type HuggingFaceOptions } from "./loaders/hugging-face.ts";
-export {
-  openVocabulary,
-  type NamedObjectsTarget,
-  type OpenVocabularyOptions,
-} from "./loaders/open-vocabulary.ts";
-export { ovdEval, type OvdEvalOptions } from "./loaders/ovdeval.ts";
-export { r1v, type R1vOptions } from "./loaders/r1v.ts";
+export { openVocabulary, type NamedObjectsTarget, type OpenVocabularyOptions } from "./loaders/detection.ts";
+export { ovdEval, type OvdEvalOptions } from "./loaders/detection.ts";
+export { r1v, type R1vOptions } from "./loaders/problems.ts";
 export { reasonSeg, type ReasonSegOptions, type ReasonSegTarget } from "./loaders/reason-seg.ts";
-export { refCocoTable, type RefCocoTableOptions, type RefCocoTableTarget } from "./loaders/refcoco-table.ts";
+export { refCocoTable, type RefCocoTableOptions, type RefCocoTableTarget } from "./loaders/hugging-face.ts";
 export { refCoco, type RefCocoOptions, type RefCocoTarget } from "./loaders/refcoco.ts";
-export type { Segmentation } from "./loaders/segmentation.ts";
-export {
-  publishedSample,
-  vlmR1Evaluation,
-  type VlmR1EvaluationOptions,
-} from "./loaders/vlm-r1-evaluation.ts";
-export { vlmR1Jsonl, type VlmR1File, type VlmR1Options, type VlmR1Row } from "./loaders/vlm-r1-jsonl.ts";
-export type { ProblemRow } from "./loaders/vlm-r1-problems.ts";
-export { vlmR1Yaml, type VlmR1YamlOptions } from "./loaders/vlm-r1-yaml.ts";
+export type { Segmentation } from "./loaders/coco-file.ts";
+export { publishedSample, vlmR1Evaluation, type VlmR1EvaluationOptions } from "./loaders/problems.ts";
+export { vlmR1Jsonl, type VlmR1File, type VlmR1Options, type VlmR1Row } from "./loaders/conversations.ts";
+export type { ProblemRow } from "./loaders/problems.ts";
+export { vlmR1Yaml, type VlmR1YamlOptions } from "./loaders/problems.ts";
 export { preview, type Preview, type PreviewOptions } from "./preview/preview.ts";
 export {
   detectionQuestion,
@@ -58,15 +50,21 @@ export {
   visualRftDetectionQuestion,
   type PromptTemplate,
 } from "./prompts.ts";
-export { boxText } from "./scenes/answer-text.ts";
+export { boxText } from "./scenes/questions.ts";
 export { drawScenes, type SceneOptions } from "./scenes/draw-scenes.ts";
-export type { ExpressionKind } from "./scenes/expression.ts";
-export type { Ground } from "./scenes/ground.ts";
-export { defaultColors, defaultIcons, fluentEmoji, type SceneColor, type SceneIcon } from "./scenes/icons.ts";
+export type { ExpressionKind } from "./scenes/expressions.ts";
+export type { Ground } from "./scenes/paint.ts";
+export {
+  defaultColors,
+  defaultIcons,
+  fluentEmoji,
+  type SceneColor,
+  type SceneIcon,
+} from "./scenes/sprites.ts";
 export type { DrawingStyle } from "./scenes/paint.ts";
-export type { SceneTargets, SceneTask } from "./scenes/question.ts";
-export { nanoRecipe, sceneSplits, type SceneSplit } from "./scenes/scene-splits.ts";
-export type { Scene, SceneObject } from "./scenes/scene.ts";
+export type { SceneTargets, SceneTask } from "./scenes/questions.ts";
+export { nanoRecipe, sceneSplits, type SceneSplit } from "./scenes/draw-scenes.ts";
+export type { Scene, SceneObject } from "./scenes/layout.ts";
 export {
   writeScenes,
   type WritableTarget,

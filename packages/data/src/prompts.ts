@@ -1,5 +1,3 @@
-import { pythonText } from "./python-text.ts";
-
 /** Wraps a question into the prompt that the model sees. */
 export type PromptTemplate = (question: string) => string;
 
@@ -83,4 +81,41 @@ export function visualRftDetectionQuestion(category: string): string {
 /** The detection question of Qwen3-VL's ODinW-13 evaluation. */
 export function odinwQuestion(names: readonly string[]): string {
   return `Locate every instance that belongs to the following categories: '${names.join(", ")}'. Report bbox coordinates in JSON format.`;
+}
+
+/** What Python's `str(value)` gives for a value read from JSON: `[1, 2.5]`, `True`, `None`, `{'a': 'b'}`. Text stays as it is. */
+export function pythonText(value: unknown): string {
+  return typeof value === "string" ? value : pythonRepr(value);
+}
+
+function pythonRepr(value: unknown): string {
+  if (value === null || value === undefined) return "None";
+  if (value === true) return "True";
+  if (value === false) return "False";
+  if (typeof value === "string") return quoted(value);
+  if (Array.isArray(value)) return `[${value.map(pythonRepr).join(", ")}]`;
+  if (typeof value === "object") {
+    const members = Object.entries(value).map(([key, member]) => `${quoted(key)}: ${pythonRepr(member)}`);
+    return `{${members.join(", ")}}`;
+  }
+  return String(value);
+}
+
+/** A Python string literal: single quotes, double ones where only those spare an escape. */
+export function quoted(text: string): string {
+  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
+  const escaped = text
+    .replaceAll("\\", "\\\\")
+    .replaceAll("\n", "\\n")
+    .replaceAll("\r", "\\r")
+    .replaceAll("\t", "\\t")
+    .replaceAll(quote, `\\${quote}`);
+  return `${quote}${escaped}${quote}`;
+}
+
+/** Python's `round`: the reference processors write 62.5 as 62, and 63.5 as 64. */
+export function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  if (value - floor !== 0.5) return Math.round(value);
+  return floor % 2 === 0 ? floor : floor + 1;
 }

@@ -1,4 +1,4 @@
-import { VlmR1Error, type Dataset, type Rng, type Sample } from "@vlmr1/core";
+import { type Dataset, type Rng, type Sample, VlmR1Error } from "@vlmr1/core";
 import { checkIndex } from "./bad-samples.ts";
 
 /** The first `count` samples, or all when there are fewer. @throws VlmR1Error `invalid-argument` for a negative count. */
@@ -129,4 +129,148 @@ export function apportion(total: number, weights: readonly number[]): number[] {
 /** 0, 1, …, length - 1. */
 export function indices(length: number): number[] {
   return Array.from({ length }, (_, index) => index);
+}
+
+/** One part of a mixture. */
+export interface MixPart<Target> {
+  readonly dataset: Dataset<Target>;
+  /** Its share, relative to the other weights; 0 leaves it out. */
+  readonly weight: number;
+}
+
+/**
+ * Mixes datasets in random order with exact shares: of `length` samples, each part gives its share by weight, rounded.
+ *
+ * A part that is asked for more samples than it has begins again in a new random order; one asked for fewer gives a random choice.
+ * @param length how many samples the mixture has; default: all parts' lengths together.
+ * @throws VlmR1Error `invalid-argument` for weights that are negative or all 0, or an empty part with a positive weight.
+ */
+export function mix<Target>(
+  parts: readonly MixPart<Target>[],
+  rng: Rng,
+  { length = parts.reduce((sum, { dataset }) => sum + dataset.length, 0) }: { readonly length?: number } = {},
+): Dataset<Target> {
+  checkParts(parts, length);
+  const stream = rng.fork("mix");
+  const counts = apportion(
+    length,
+    parts.map(({ weight }) => weight),
+  );
+  const slots = counts.flatMap((count, part) => new Array<number>(count).fill(part));
+  const partOf = stream.fork("order").shuffled(slots);
+  const queues = parts.map(({ dataset }, part) =>
+    draws(dataset.length, counts[part]!, stream.fork(`part-${part}`)),
+  );
+  const taken = parts.map(() => 0);
+  const indexOf = partOf.map((part) => queues[part]![taken[part]!++]!);
+  return {
+    length,
+    async get(index) {
+      checkIndex("mix", index, length);
+      return parts[partOf[index]!]!.dataset.get(indexOf[index]!);
+    },
+  };
+}
+
+/** `count` indices below `length`: one random order after another. */
+function draws(length: number, count: number, rng: Rng): number[] {
+  const drawn: number[] = [];
+  for (let round = 0; drawn.length < count; round++) {
+    const order = rng.fork(`round-${round}`).shuffled(indices(length));
+    for (const index of order.slice(0, count - drawn.length)) drawn.push(index);
+  }
+  return drawn;
+}
+
+function checkParts(parts: readonly MixPart<unknown>[], length: number): void {
+  if (!Number.isInteger(length) || length < 0) {
+    throw new VlmR1Error(
+      "invalid-argument",
+      `mix needs a length that is a whole number from 0, got ${length}.`,
+    );
+  }
+  for (const [part, { dataset, weight }] of parts.entries()) {
+    if (!Number.isFinite(weight) || weight < 0) {
+      throw new VlmR1Error(
+        "invalid-argument",
+        `mix: the weight of part ${part} must be a finite number from 0, got ${weight}.`,
+      );
+    }
+    if (weight > 0 && dataset.length === 0 && length > 0) {
+      throw new VlmR1Error(
+        "invalid-argument",
+        `mix: part ${part} has weight ${weight} and no samples. Leave it out or give it weight 0.`,
+      );
+    }
+  }
+  if (length > 0 && !parts.some(({ weight }) => weight > 0)) {
+    throw new VlmR1Error("invalid-argument", "mix needs at least one part with a weight above 0.");
+  }
+}
+
+export interface StreamOptions {
+  /** Index of the first sample, default 0. To go on where a stream was left, pass the last `index` it gave plus 1. */
+  readonly start?: number;
+  /** How many samples are read and decoded ahead of the one in use, default 4; memory holds about that many images. */
+  readonly prefetch?: number;
+  /** Called for each sample that cannot be read, which is then left out. Default: the error ends the stream. */
+  readonly onBadSample?: (error: VlmR1Error, index: number) => void;
+  /** Ends the stream with an error of code `aborted`. */
+  readonly signal?: AbortSignal;
+}
+
+/** A sample and where in its dataset it stands. */
+export interface StreamedSample<Target> {
+  readonly index: number;
+  readonly sample: Sample<Target>;
+}
+
+/**
+ * Goes through a dataset in order while the next samples are already being read: `for await (const { index, sample } of stream(data))`.
+ *
+ * The position is the index, so an epoch that was interrupted goes on at the same sample with `start: index + 1`; shuffle the dataset
+ * with the same seed first. `break` ends it; nothing keeps running but the few reads under way.
+ * @throws VlmR1Error of a sample that cannot be read; `invalid-argument` for a start outside 0..length.
+ */
+export async function* stream<Target>(
+  dataset: Dataset<Target>,
+  { start = 0, prefetch = 4, onBadSample, signal }: StreamOptions = {},
+): AsyncGenerator<StreamedSample<Target>, void, undefined> {
+  if (!Number.isInteger(start) || start < 0 || start > dataset.length) {
+    throw new VlmR1Error(
+      "invalid-argument",
+      `stream: start must be a whole number in 0..${dataset.length}, got ${start}.`,
+    );
+  }
+  if (!Number.isInteger(prefetch) || prefetch < 0) {
+    throw new VlmR1Error(
+      "invalid-argument",
+      `stream: prefetch must be a whole number from 0, got ${prefetch}.`,
+    );
+  }
+  const ahead: Promise<Sample<Target>>[] = [];
+  let next = start;
+  for (let index = start; index < dataset.length; index++) {
+    while (next < dataset.length && next <= index + prefetch) ahead.push(read(dataset, next++));
+    if (signal?.aborted)
+      throw new VlmR1Error("aborted", `The stream was stopped before sample ${index}.`, {
+        cause: signal.reason,
+      });
+    let sample: Sample<Target>;
+    try {
+      sample = await ahead.shift()!;
+    } catch (error) {
+      if (onBadSample === undefined || !VlmR1Error.is(error)) throw error;
+      onBadSample(error, index);
+      continue;
+    }
+    yield { index, sample };
+  }
+}
+
+function read<Target>(dataset: Dataset<Target>, index: number): Promise<Sample<Target>> {
+  const sample = dataset.get(index);
+  // Whoever waits for the sample sees its error; when nobody does any more, it must not end the process.
+  sample.catch(() => undefined);
+  return sample;
 }

@@ -1,4 +1,4 @@
-import { VlmR1Error, type Dataset, type ErrorCode, type Sample } from "@vlmr1/core";
+import { type Dataset, type ErrorCode, type Sample, VlmR1Error } from "@vlmr1/core";
 
 /** What a loader does with a record or image that it cannot use. */
 export interface BadSampleOptions {

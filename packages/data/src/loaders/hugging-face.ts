@@ -1,14 +1,19 @@
-import type { Mention } from "@vlmr1/core/files";
-import { createSkipLog, type BadSampleOptions, type LoadedDataset } from "../dataset/bad-samples.ts";
-import { openTable } from "../formats/table-folder.ts";
-import type { TableRow } from "../formats/table.ts";
-import { thinkTemplate, type PromptTemplate } from "../prompts.ts";
-import { pythonText } from "../python-text.ts";
-import { answerAsText, type AnswerReader } from "./answers.ts";
-import { openImageFolder } from "./image-folder.ts";
-import { optionalField, textField, wrongField } from "./record-fields.ts";
-import { tableSamples, type ParsedRow } from "./table-samples.ts";
-import { withoutTags, type ProblemRow } from "./vlm-r1-problems.ts";
+import { type Box, boxFromXywh, type RgbImage, type Sample, VlmR1Error } from "@vlmr1/core";
+import { invalidData, type Mention } from "@vlmr1/core/files";
+import {
+  type BadSampleOptions,
+  createSkipLog,
+  type LoadedDataset,
+  loadedDataset,
+  type SkipLog,
+} from "../dataset/bad-samples.ts";
+import { atPlace, type ImageFolder, openImageFolder } from "../images/image-folder.ts";
+import { loadImage } from "../images/load-image.ts";
+import { type ProblemRow, withoutTags } from "./problems.ts";
+import { type PromptTemplate, pythonText, recQuestion, recTemplate, thinkTemplate } from "../prompts.ts";
+import { answerAsBox, answerAsText, type AnswerReader, type TargetOfImages } from "../records/answers.ts";
+import { optionalField, textField, wrongField } from "../records/record-samples.ts";
+import { openTable, type TableFile, type TableRow } from "../tables/open-table.ts";
 
 export interface HuggingFaceOptions<Target> extends BadSampleOptions {
   /** A `.parquet` or `.arrow` file, a folder of parquet shards, or a folder written by `save_to_disk`. */
@@ -82,4 +87,199 @@ function named(
   const id = value(columns.id);
   const group = value(columns.group);
   return { ...(id === undefined ? {} : { id }), ...(group === undefined ? {} : { group }) };
+}
+
+/** The truth of a referring expression in a table. */
+export interface RefCocoTableTarget {
+  /** In pixels of the original image. */
+  readonly box: Box;
+  readonly expression: string;
+}
+
+export interface RefCocoTableOptions extends BadSampleOptions {
+  /** A parquet file or folder, or a folder of `save_to_disk`. */
+  readonly path: string;
+  /** Which split of a folder: `val`, `test`, `testA`, `testB`. */
+  readonly split?: string;
+  /** Default {@link recQuestion}. */
+  readonly question?: (expression: string) => string;
+  /** Default {@link recTemplate}. */
+  readonly template?: PromptTemplate;
+  /** Largest image decoded, in pixels. */
+  readonly maxPixels?: number;
+}
+
+/**
+ * Loads RefCOCO as `lmms-lab/RefCOCO`, `RefCOCOplus` and `RefCOCOg` hold it: a row is a ref with its image, `bbox` [x, y, width,
+ * height] in pixels and a list `answer` of expressions, each of which becomes a sample. (Their `val` joins the unc and google splits.)
+ * @throws VlmR1Error `not-found`; `invalid-argument` for a missing column or split; `invalid-data` naming row and column.
+ */
+export async function refCocoTable(options: RefCocoTableOptions): Promise<LoadedDataset<RefCocoTableTarget>> {
+  const question = options.question ?? recQuestion;
+  const template = options.template ?? recTemplate;
+  const parse = (row: TableRow, mention: Mention): readonly ParsedRow<RefCocoTableTarget>[] => {
+    const read = answerAsBox(xywhField(optionalField(row, "bbox"), mention), "", {
+      ...mention,
+      place: `${mention.place}, bbox`,
+    });
+    const given = optionalField(row, "answer");
+    const expressions = typeof given === "string" ? [given] : given;
+    if (
+      !Array.isArray(expressions) ||
+      expressions.length === 0 ||
+      !expressions.every((text) => typeof text === "string" && text !== "")
+    ) {
+      throw wrongField(mention, "answer", "a list of expressions", given);
+    }
+    return expressions.map((expression: string, part) => ({
+      id: `${mention.place.replace(" ", "-")}/${part}`,
+      prompt: template(question(expression)),
+      target: (sizes) => ({ ...read(sizes), expression }),
+    }));
+  };
+  return tableSamples({
+    name: options.path,
+    table: await openTable(options.path, options.split),
+    columns: ["answer", "bbox"],
+    imageColumn: "image",
+    folder: undefined,
+    maxPixels: options.maxPixels,
+    log: createSkipLog(options.onBadSample),
+    parse,
+  });
+}
+
+function xywhField(value: unknown, mention: Mention): Box {
+  const list = ArrayBuffer.isView(value) ? Array.from(value as Float32Array) : value;
+  if (Array.isArray(list) && list.length === 4) {
+    return boxFromXywh(list as [number, number, number, number]);
+  }
+  throw wrongField(mention, "bbox", "a box [x, y, width, height]", value);
+}
+
+/** What a row says beside its images. */
+export interface ParsedRow<Target> {
+  /** Unique in the table; the row number stands in when there is none. */
+  readonly id?: string;
+  readonly prompt: string;
+  readonly target: TargetOfImages<Target>;
+  readonly group?: string;
+}
+
+/** A table and what its rows mean. */
+export interface TableReading<Target> {
+  readonly name: string;
+  readonly table: TableFile;
+  /** The columns that `parse` looks at; images are not among them. */
+  readonly columns: readonly string[];
+  /** The column of the image or images. */
+  readonly imageColumn: string;
+  /** Where images are that the table names instead of holding them. */
+  readonly folder: ImageFolder | undefined;
+  readonly maxPixels: number | undefined;
+  readonly log: SkipLog;
+  /** The samples of a row, mostly one. @throws VlmR1Error `invalid-data`. */
+  parse(row: TableRow, mention: Mention): readonly ParsedRow<Target>[];
+}
+
+/** Makes a dataset of the rows of a table: all columns but the images are read once to find mistakes early. */
+export async function tableSamples<Target>(reading: TableReading<Target>): Promise<LoadedDataset<Target>> {
+  const { name, table, columns, imageColumn, log, parse } = reading;
+  for (const column of [...columns, imageColumn]) {
+    if (!table.columns.includes(column)) {
+      const there = table.columns.map((other) => `"${other}"`).join(", ");
+      throw new VlmR1Error(
+        "invalid-argument",
+        `${table.path} has no column "${column}"; its columns are ${there}.`,
+      );
+    }
+  }
+  const places: { readonly row: number; readonly part: number }[] = [];
+  const ids = new Set<string>();
+  await table.scan(columns, (row, index) => {
+    const mention = mentionOf(table, index);
+    try {
+      for (const [part, { id }] of parse(row, mention).entries()) {
+        if (id !== undefined && ids.has(id))
+          throw invalidData({ ...mention, problem: `another row has the id "${id}"` });
+        if (id !== undefined) ids.add(id);
+        places.push({ row: index, part });
+      }
+    } catch (error) {
+      log.note(error);
+    }
+  });
+  return loadedDataset<Target>({
+    name,
+    length: places.length,
+    log,
+    read: async (position) => {
+      const { row: index, part } = places[position]!;
+      const mention = mentionOf(table, index);
+      const row = await table.row(index);
+      const parsed = parse(row, mention)[part];
+      if (parsed === undefined)
+        throw invalidData({ ...mention, problem: "the file has changed since it was opened" });
+      const images = await readImages(row[imageColumn], reading, mention);
+      return sampleOf(parsed, images, index);
+    },
+  });
+}
+
+function sampleOf<Target>(
+  parsed: ParsedRow<Target>,
+  images: readonly RgbImage[],
+  row: number,
+): Sample<Target> {
+  return {
+    id: parsed.id ?? `row-${row}`,
+    prompt: parsed.prompt,
+    images,
+    target: parsed.target(images),
+    ...(parsed.group === undefined ? {} : { group: parsed.group }),
+  };
+}
+
+function mentionOf({ path }: TableFile, index: number): Mention {
+  return { file: path, place: `row ${index}` };
+}
+
+/** Decodes an image cell: bytes, a path, `{bytes, path}` as `datasets` writes them, or a list of these; null is no image. */
+async function readImages<Target>(
+  cell: unknown,
+  reading: TableReading<Target>,
+  mention: Mention,
+): Promise<RgbImage[]> {
+  const cells = Array.isArray(cell) ? cell : cell === null || cell === undefined ? [] : [cell];
+  return Promise.all(cells.map((image) => readImage(image, reading, mention)));
+}
+
+async function readImage<Target>(
+  cell: unknown,
+  { imageColumn, folder, maxPixels }: TableReading<Target>,
+  mention: Mention,
+): Promise<RgbImage> {
+  const { bytes, path } = partsOf(cell);
+  if (bytes !== undefined) {
+    try {
+      return await loadImage(bytes, maxPixels === undefined ? {} : { maxPixels });
+    } catch (error) {
+      throw atPlace(error, mention);
+    }
+  }
+  if (path === undefined) throw wrongField(mention, imageColumn, "image bytes, or {bytes, path}", cell);
+  if (folder !== undefined) return folder.load(folder.resolve(path, mention), mention);
+  throw new VlmR1Error(
+    "invalid-argument",
+    `${mention.file}, ${mention.place}: the table names the image ${JSON.stringify(path)} and does not hold it. Name its folder with the option images.`,
+  );
+}
+
+function partsOf(cell: unknown): { readonly bytes?: Uint8Array; readonly path?: string } {
+  if (cell instanceof Uint8Array) return { bytes: cell };
+  if (typeof cell === "string") return { path: cell };
+  if (typeof cell !== "object" || cell === null) return {};
+  const { bytes, path } = cell as { bytes?: unknown; path?: unknown };
+  if (bytes instanceof Uint8Array) return { bytes };
+  return typeof path === "string" ? { path } : {};
 }

@@ -1,18 +1,18 @@
+import type { Buffer } from "node:buffer";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { clipBox, pixels, VlmR1Error, type Box, type ImageSize } from "@vlmr1/core";
+import { type Box, clipBox, type ImageSize, pixels, VlmR1Error } from "@vlmr1/core";
 import { decodeUtf8, invalidData, unreadable } from "@vlmr1/core/files";
 import {
+  type BadSampleOptions,
   createSkipLog,
   loadedDataset,
-  type BadSampleOptions,
   type LoadedDataset,
   type SkipLog,
 } from "../dataset/bad-samples.ts";
-import { decodeWindows1252 } from "../formats/windows-1252.ts";
-import { recQuestion, recTemplate, type PromptTemplate } from "../prompts.ts";
-import { missingFiles, missingImage, openImageFolder } from "./image-folder.ts";
-import { optionalField, recordOf, wrongField } from "./record-fields.ts";
+import { missingFiles, missingImage, openImageFolder } from "../images/image-folder.ts";
+import { type PromptTemplate, recQuestion, recTemplate } from "../prompts.ts";
+import { optionalField, recordOf, wrongField } from "../records/record-samples.ts";
 
 type Polygon = readonly (readonly [x: number, y: number])[];
 
@@ -173,4 +173,14 @@ function boxAround(polygons: readonly Polygon[], image: ImageSize, file: string)
     "invalid-data",
     `${file}, shapes: the target reaches from (${x1}, ${y1}) to (${x2}, ${y2}), outside the image of ${image.width}x${image.height} pixels.`,
   );
+}
+
+/** What the bytes 0x80 to 0x9f are in Windows-1252; the five that it leaves open stay control characters. */
+const UPPER = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ";
+
+/** Decodes Windows-1252. (Node 20's own decoder of that name decodes Latin-1.) */
+export function decodeWindows1252(bytes: Buffer): string {
+  return bytes
+    .toString("latin1")
+    .replace(/[\x80-\x9f]/g, (character) => UPPER[character.charCodeAt(0) - 0x80]!);
 }

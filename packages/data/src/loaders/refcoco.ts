@@ -1,20 +1,20 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Box, VlmR1Error } from "@vlmr1/core";
-import { invalidData } from "@vlmr1/core/files";
+import { type Box, showValue, VlmR1Error } from "@vlmr1/core";
+import { invalidData, unreadable } from "@vlmr1/core/files";
 import {
+  type BadSampleOptions,
   createSkipLog,
   loadedDataset,
-  type BadSampleOptions,
   type LoadedDataset,
   type SkipLog,
 } from "../dataset/bad-samples.ts";
-import { recQuestion, recTemplate, type PromptTemplate } from "../prompts.ts";
-import { indexCoco, type CocoIndex } from "./coco-index.ts";
-import { boxOf, checkAnnotation } from "./coco-objects.ts";
-import { loadSizedImage } from "./coco-images.ts";
-import { missingFiles, missingImage, openImageFolder, type ImageFolder } from "./image-folder.ts";
-import { readRefs, type RefExpression } from "./refcoco-refs.ts";
-import { readSegmentation, type Segmentation } from "./segmentation.ts";
+import { type ImageFolder, missingFiles, missingImage, openImageFolder } from "../images/image-folder.ts";
+import { type CocoIndex, indexCoco, readSegmentation, type Segmentation } from "./coco-file.ts";
+import { boxOf, checkAnnotation, loadSizedImage } from "./coco-images.ts";
+import type { PickleValue } from "../pickle/machine.ts";
+import { readPickle } from "../pickle/read-pickle.ts";
+import { type PromptTemplate, recQuestion, recTemplate } from "../prompts.ts";
 
 /** The truth of a referring expression. */
 export interface RefCocoTarget {
@@ -90,7 +90,7 @@ export async function refCoco(options: RefCocoOptions): Promise<LoadedDataset<Re
         target: {
           box: boxOf(index, row),
           expression,
-          category: index.categories.get(index.annotations.categoryId.at(row))!,
+          category: index.categories.get(index.annotations.categoryId[row]!)!,
           refId: found.refId,
           sentenceId: found.sentenceId,
           annotationId: found.annotationId,
@@ -157,7 +157,7 @@ async function joinExpressions({
 /** Row of each annotation id; -1 for an id that occurs twice. */
 function annotationRows({ annotations: { id } }: CocoIndex): Map<number, number> {
   const rows = new Map<number, number>();
-  for (let row = 0; row < id.length; row++) rows.set(id.at(row), rows.has(id.at(row)) ? -1 : row);
+  for (let row = 0; row < id.length; row++) rows.set(id[row]!, rows.has(id[row]!) ? -1 : row);
   return rows;
 }
 
@@ -172,7 +172,7 @@ function checkRef(file: string, expression: RefExpression, index: CocoIndex, row
       "ann_id",
       `${index.path} has more than one annotation with the id ${annotationId}; ids must be unique`,
     );
-  const annotated = index.annotations.imageId.at(row);
+  const annotated = index.annotations.imageId[row]!;
   if (annotated !== imageId) {
     throw wrong(
       "image_id",
@@ -199,4 +199,123 @@ function splitByOf(name: RefCocoOptions["dataset"]): string {
 
 function imageFolderOf(name: RefCocoOptions["dataset"]): readonly string[] {
   return name === "refclef" ? ["images", "saiapr_tc-12"] : ["images", "mscoco", "images", "train2014"];
+}
+
+/** One referring expression, with the ids of what it refers to. */
+export interface RefExpression {
+  /** Position of its ref in the file, for errors. */
+  readonly ordinal: number;
+  readonly refId: number;
+  readonly annotationId: number;
+  readonly imageId: number;
+  readonly categoryId: number;
+  readonly sentenceId: number;
+  /** Normalised: lower case, without punctuation. */
+  readonly sentence: string;
+  /** As it was typed. */
+  readonly raw: string;
+}
+
+/**
+ * Reads `refs(*).p` and gives the expressions of one split, in the file's order.
+ * @throws VlmR1Error `invalid-data` naming ref and field; `invalid-argument` for a split that the file does not have.
+ */
+export async function readRefs(path: string, split: string, log: SkipLog): Promise<RefExpression[]> {
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw unreadable(path, cause);
+  });
+  const refs = readPickle(bytes, path);
+  if (!Array.isArray(refs))
+    throw invalidData({
+      file: path,
+      problem: `the pickle should hold a list of refs, found ${showValue(refs)}`,
+    });
+  const wanted = splitTest(split);
+  const expressions: RefExpression[] = [];
+  const splits = new Set<string>();
+  const sentenceIds = new Set<number>();
+  for (const [ordinal, ref] of refs.entries()) {
+    try {
+      const record = dict(path, `refs[${ordinal}]`, ref);
+      const of = text(path, `refs[${ordinal}]`, record, "split");
+      splits.add(of);
+      if (wanted(of)) addExpressions(path, ordinal, record, expressions, sentenceIds);
+    } catch (error) {
+      log.note(error);
+    }
+  }
+  if (expressions.length === 0 && log.skipped.count === 0) throw noSuchSplit(path, split, splits);
+  return expressions;
+}
+
+/** refer's own rule: `testA` takes every split with an A in its name ("testAB" too), `test` every test split. */
+function splitTest(split: string): (of: string) => boolean {
+  if (/^test[ABC]$/.test(split)) return (of) => of.includes(split.at(-1)!);
+  if (split === "test") return (of) => of.includes("test");
+  return (of) => of === split;
+}
+
+function addExpressions(
+  path: string,
+  ordinal: number,
+  ref: Map<PickleValue, PickleValue>,
+  expressions: RefExpression[],
+  sentenceIds: Set<number>,
+): void {
+  const place = `refs[${ordinal}]`;
+  const refId = integer(path, place, ref, "ref_id");
+  const annotationId = integer(path, place, ref, "ann_id");
+  const imageId = integer(path, place, ref, "image_id");
+  const categoryId = integer(path, place, ref, "category_id");
+  const sentences = ref.get("sentences");
+  if (!Array.isArray(sentences) || sentences.length === 0) {
+    throw wrong(path, `${place}.sentences`, "a list of at least one sentence should be here", sentences);
+  }
+  const added = sentences.map((entry, index): RefExpression => {
+    const at = `${place}.sentences[${index}]`;
+    const sentence = dict(path, at, entry);
+    const sentenceId = integer(path, at, sentence, "sent_id");
+    if (sentenceIds.has(sentenceId))
+      throw wrong(path, `${at}.sent_id`, "another sentence has this id; ids must be unique", sentenceId);
+    sentenceIds.add(sentenceId);
+    const sent = text(path, at, sentence, "sent");
+    const raw = sentence.get("raw");
+    return {
+      ordinal,
+      refId,
+      annotationId,
+      imageId,
+      categoryId,
+      sentenceId,
+      sentence: sent,
+      raw: typeof raw === "string" ? raw : sent,
+    };
+  });
+  for (const expression of added) expressions.push(expression);
+}
+
+function dict(path: string, place: string, value: PickleValue): Map<PickleValue, PickleValue> {
+  if (value instanceof Map) return value;
+  throw wrong(path, place, "a dict should be here", value);
+}
+
+function integer(path: string, place: string, record: Map<PickleValue, PickleValue>, key: string): number {
+  const value = record.get(key);
+  if (Number.isSafeInteger(value)) return value as number;
+  throw wrong(path, `${place}.${key}`, "a whole number should be here", value);
+}
+
+function text(path: string, place: string, record: Map<PickleValue, PickleValue>, key: string): string {
+  const value = record.get(key);
+  if (typeof value === "string" && value.trim() !== "") return value;
+  throw wrong(path, `${place}.${key}`, "text should be here", value);
+}
+
+function wrong(path: string, place: string, problem: string, found: unknown): VlmR1Error {
+  return invalidData({ file: path, place, problem: `${problem}, found ${showValue(found)}` });
+}
+
+function noSuchSplit(path: string, split: string, splits: ReadonlySet<string>): VlmR1Error {
+  const there = [...splits].map((name) => `"${name}"`).join(", ") || "none";
+  return new VlmR1Error("invalid-argument", `${path} has no split "${split}"; its splits are ${there}.`);
 }

@@ -1,17 +1,18 @@
 import {
+  type Box,
+  boxArea,
   convertBox,
+  type Frame,
+  frameExtent,
+  type FrameOf,
+  type ImageSize,
   isBox,
   pixels,
-  type Box,
-  type Frame,
-  type FrameOf,
   type RgbImage,
   type Sample,
 } from "@vlmr1/core";
 import sharp from "sharp";
-import { roundHalfEven } from "../round-half-even.ts";
-import { boxesInText } from "./answer-boxes.ts";
-import { frameWarnings } from "./frame-warnings.ts";
+import { roundHalfEven } from "../prompts.ts";
 
 /** A box to draw: the truth, a box of the sample's answer, or another object of the picture. */
 export interface DrawnBox {
@@ -153,4 +154,71 @@ function truthText(target: unknown): string {
 
 function fields(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+/**
+ * Four numbers in brackets, as every answer format of the field writes a box. Each alternative begins differently:
+ * linear time.
+ */
+const bracketed =
+  /\[\s*(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)\s*,\s*(-?\d+(?:\.\d+)?)\s*\]/g;
+
+/** More than this many characters of an answer are not searched. */
+const longestAnswer = 20_000;
+
+/** The boxes that a text mentions, as the numbers it wrote: which frame they are in, the text does not say. */
+export function boxesInText(text: string): (readonly [number, number, number, number])[] {
+  return Array.from(text.slice(0, longestAnswer).matchAll(bracketed), ([, x1, y1, x2, y2]) => [
+    Number(x1),
+    Number(y1),
+    Number(x2),
+    Number(y2),
+  ]);
+}
+
+const question = "Is it written in another?";
+
+/** What looks wrong with boxes in pixels of an image: a target outside of it, or answers that are not on their targets. */
+export function frameWarnings(image: ImageSize, boxes: readonly DrawnBox[], frame: Frame): string[] {
+  const inRole = (role: DrawnBox["role"]): Box[] =>
+    boxes.filter((box) => box.role === role).map(({ box }) => box);
+  const [targets, answers] = [inRole("target"), inRole("answer")];
+  if ([...targets, ...inRole("other")].some((box) => isOutside(box, image)))
+    return ["The target leaves the image."];
+  if (answers.some((box) => isOutside(box, image))) {
+    return [`The answer leaves the image when read in this frame. ${question}`];
+  }
+  if (targets.length === 0) return [];
+  const distances = answers.map((answer) =>
+    Math.min(...targets.map((target) => farthest(answer, target, image, frame))),
+  );
+  const distance = Math.max(0, ...distances);
+  if (distance === Infinity) return [`The answer misses the target when read in this frame. ${question}`];
+  if (distance <= tolerance(frame)) return [];
+  const shown = frame.kind === "unit" ? distance.toFixed(3) : distance.toFixed(0);
+  return [`The answer is up to ${shown} beside the target when read in this frame. ${question}`];
+}
+
+function isOutside(box: Box, { width, height }: ImageSize): boolean {
+  return box[0] < -1 || box[1] < -1 || box[2] > width + 1 || box[3] > height + 1;
+}
+
+/** The largest difference of two coordinates, in units of the frame; infinite when the boxes hardly overlap. */
+function farthest(a: Box, b: Box, image: ImageSize, frame: Frame): number {
+  if (intersectionOverUnion(a, b) < 0.5) return Infinity;
+  const [first, second] = [a, b].map((box) => convertBox(box, pixels(image), frame));
+  return Math.max(...(first as Box).map((value, i) => Math.abs(value - ((second as Box)[i] as number))));
+}
+
+/** What rounding explains: a whole number in frames of whole numbers, and a five-hundredth of the frame. */
+function tolerance(frame: Frame): number {
+  return Math.max(...frameExtent(frame)) / 500 + (frame.kind === "unit" ? 0 : 1);
+}
+
+function intersectionOverUnion(a: Box, b: Box): number {
+  const left = Math.max(a[0], b[0]);
+  const top = Math.max(a[1], b[1]);
+  const shared = boxArea([left, top, Math.min(a[2], b[2]), Math.min(a[3], b[3])]);
+  const union = boxArea(a) + boxArea(b) - shared;
+  return union > 0 ? shared / union : 0;
 }

@@ -1,10 +1,10 @@
-import { access, mkdir, open, rename, writeFile, type FileHandle } from "node:fs/promises";
+import { access, type FileHandle, mkdir, open, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { boxToXywh, VlmR1Error, type Box, type Dataset, type RgbImage, type Sample } from "@vlmr1/core";
+import { type Box, boxToXywh, type Dataset, type RgbImage, type Sample, VlmR1Error } from "@vlmr1/core";
 import sharp from "sharp";
-import { writePickle, type Picklable } from "../formats/pickle-writer.ts";
-import { objectPolygons, polygonArea } from "./outline.ts";
-import type { Scene, SceneObject } from "./scene.ts";
+import { type Picklable, writePickle } from "../pickle/write-pickle.ts";
+import type { Scene, SceneObject } from "./layout.ts";
+import { objectPolygons, polygonArea } from "./sprites.ts";
 
 /** The part of a target that is written: an expression, its box, and the scene it belongs to. */
 export interface WritableTarget {

@@ -140,8 +140,12 @@ function collectObjects(
   source: string,
   masks: boolean,
 ): { add(records: readonly unknown[]): void; finish(): ObjectColumns } {
-  const [ids, imageIds, categoryIds] = [numberColumn(), numberColumn(), numberColumn()];
-  const [boxes, areas, crowd] = [numberColumn(), numberColumn(), numberColumn()];
+  const ids: number[] = [];
+  const imageIds: number[] = [];
+  const categoryIds: number[] = [];
+  const boxes: number[] = [];
+  const areas: number[] = [];
+  const crowd: number[] = [];
   const segmentations: unknown[] = [];
   const recordOfId = new Map<number, number>();
   const { number, xywh, refuse } = recordCheck(source, "annotation");
@@ -168,12 +172,12 @@ function collectObjects(
     add: (records) => records.forEach(addOne),
     finish: () => ({
       length: count,
-      ids: ids.finish(),
-      imageIds: imageIds.finish(),
-      categoryIds: categoryIds.finish(),
-      boxes: boxes.finish(),
-      areas: areas.finish(),
-      crowd: Uint8Array.from(crowd.finish()),
+      ids: new Float64Array(ids),
+      imageIds: new Float64Array(imageIds),
+      categoryIds: new Float64Array(categoryIds),
+      boxes: new Float64Array(boxes),
+      areas: new Float64Array(areas),
+      crowd: new Uint8Array(crowd),
       segmentations: masks ? segmentations : undefined,
     }),
   };
@@ -232,8 +236,10 @@ export function tabulateResults(results: readonly CocoResult[], masks: boolean):
 
 /** Starts an empty table. Its `add` throws VlmR1Error `invalid-data` naming source, record, field and value. */
 export function collectResults(source: string, masks: boolean): ResultCollector {
-  const [imageIds, categoryIds] = [numberColumn(), numberColumn()];
-  const [boxes, scores] = [numberColumn(), numberColumn()];
+  const imageIds: number[] = [];
+  const categoryIds: number[] = [];
+  const boxes: number[] = [];
+  const scores: number[] = [];
   const segmentations: unknown[] = [];
   const { number, xywh, refuse } = recordCheck(source, "result");
   let fromMasks = false;
@@ -258,10 +264,10 @@ export function collectResults(source: string, masks: boolean): ResultCollector 
       kind: "results",
       source,
       length: count,
-      imageIds: imageIds.finish(),
-      categoryIds: categoryIds.finish(),
-      boxes: boxes.finish(),
-      scores: scores.finish(),
+      imageIds: new Float64Array(imageIds),
+      categoryIds: new Float64Array(categoryIds),
+      boxes: new Float64Array(boxes),
+      scores: new Float64Array(scores),
       fromMasks,
       segmentations: masks || fromMasks ? segmentations : undefined,
     }),
@@ -283,29 +289,6 @@ export function selectResults(table: ResultTable, rows: readonly number[]): Resu
     ),
     scores: pick(table.scores),
     segmentations: table.segmentations && rows.map((row) => table.segmentations?.[row]),
-  };
-}
-
-/** A column of numbers of unknown length: it grows by doubling and ends as a typed array. */
-export interface NumberColumn {
-  push(value: number): void;
-  finish(): Float64Array;
-}
-
-/** An empty column. */
-export function numberColumn(): NumberColumn {
-  let values = new Float64Array(1024);
-  let length = 0;
-  return {
-    push(value) {
-      if (length === values.length) {
-        const grown = new Float64Array(2 * length);
-        grown.set(values);
-        values = grown;
-      }
-      values[length++] = value;
-    },
-    finish: () => values.slice(0, length),
   };
 }
 
