@@ -135,7 +135,7 @@ async function readObjects(
         area: annotations.area[row]!,
         ...(outline === undefined ? {} : { segmentation: outline }),
       };
-      return { object, crowd: annotations.crowd[row]! === 1 };
+      return { object, crowd: annotations.crowd[row] === 1 };
     }),
   );
 }
@@ -174,7 +174,8 @@ export function groupObjects(index: CocoIndex, log: SkipLog): CocoObjects {
       if (imageRow !== undefined) spoiled.add(imageRow);
       continue;
     }
-    if (annotations.bbox[4 * row + 2]! === 0 || annotations.bbox[4 * row + 3]! === 0) {
+    const [width, height] = annotations.bbox.slice(4 * row + 2, 4 * row + 4);
+    if (width === 0 || height === 0) {
       // COCO's own train2017 has two such annotations; no detector can be asked for a box without area.
       log.leaveOut(wrongAnnotation(index, row, "bbox", "the box is empty, so the object is left out"));
       continue;
