@@ -28,6 +28,11 @@ export interface CompleteOptions {
   readonly repetitionPenalty?: number;
   readonly stop?: readonly string[];
   readonly signal?: AbortSignal;
+  /**
+   * Which number each prompt has in the whole batch: its noise is drawn under it, so that a prompt gets the same completions whether
+   * it is asked with the others, alone, or by another process. Default: its place in this call.
+   */
+  readonly promptNumbers?: readonly number[];
   /** The answers are for an update of the model's weights: a policy may keep what it computed for them until then. */
   readonly forTraining?: boolean;
 }

@@ -75,7 +75,7 @@ export function createRemoteSampler(options: z.input<typeof RemoteSamplerOptions
         while (next < samples.length) {
           const i = next++;
           const sample = samples[i] as Sample;
-          const seed = request.rng.fork(`prompt-${i}`).integer(2 ** 31);
+          const seed = request.rng.fork(`prompt-${request.promptNumbers?.[i] ?? i}`).integer(2 ** 31);
           const { signal } = request;
           const body = { ...requestBody(sample, request), model, seed };
           const url = `${root}/chat/completions`;

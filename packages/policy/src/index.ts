@@ -9,6 +9,7 @@ export type {
 export type { PolicyLoss, PolicyLossInputs } from "./policy-loss.ts";
 export type {
   AccumulateReport,
+  ApplyOptions,
   ApplyReport,
   CompletionGroup,
   Policy,

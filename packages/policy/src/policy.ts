@@ -50,6 +50,20 @@ export interface AccumulateReport {
   readonly entropies?: readonly (readonly Float32Array[])[];
 }
 
+/** How {@link Policy.apply} moves the weights. */
+export interface ApplyOptions {
+  readonly learningRate: number;
+  /** Updates applied before this one, from 0: the trainer keeps it. */
+  readonly step: number;
+  /** Absent: the gradient is not clipped. */
+  readonly maxGradientNorm?: number;
+  /**
+   * Changes the accumulated gradient in place before its norm is taken: adds those of other processes. A policy that has accumulated
+   * nothing offers zeros then; without it, that is an error.
+   */
+  readonly combineGradient?: (gradient: Float32Array) => Promise<void>;
+}
+
 /** What one call of {@link Policy.apply} did. */
 export interface ApplyReport {
   /** Global L2 norm of the accumulated gradient before clipping. */
@@ -81,12 +95,9 @@ export interface Policy extends CompletionModel {
   accumulate(batch: TrainingBatch, loss: PolicyLoss): Promise<AccumulateReport>;
   /**
    * Clips the accumulated gradient by its global norm (times `min(1, maxGradientNorm / (norm + 1e-6))`), updates the weights in
-   * place, and starts over from zero. `step` counts the updates applied before this one, from 0: the trainer keeps it.
+   * place, and starts over from zero.
    */
-  apply(
-    optimizer: Optimizer,
-    options: { learningRate: number; step: number; maxGradientNorm?: number },
-  ): Promise<ApplyReport>;
+  apply(optimizer: Optimizer, options: ApplyOptions): Promise<ApplyReport>;
   /** Forgets what is accumulated. */
   discard(): void;
   /** Moves the reference towards the policy: ref = mix * policy + (1 - mix) * ref. Not for adapters over a frozen base with mix < 1. */

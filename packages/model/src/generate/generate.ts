@@ -34,6 +34,8 @@ interface GenerateRequest {
   readonly rules: StopRules;
   readonly padTokenId: number;
   readonly signal?: AbortSignal | undefined;
+  /** See `CompleteOptions` of core: the number under which each prompt draws its noise. Default: its place in this call. */
+  readonly promptNumbers?: readonly number[] | undefined;
   /** Called for every answer that got a token. */
   readonly onUpdate?: ((update: GenerationUpdate) => void) | undefined;
   /** Keeps what the linear layers gave, where all answers fit into one batch. */
@@ -53,7 +55,7 @@ const BATCH_SCORES = 2 ** 24;
 
 /**
  * Writes `count` answers to each prompt. Prompts of similar length share a batch; each answer draws from its own stream
- * (`rng.fork("<prompt>/<answer>")`), so batches do not change it.
+ * (`rng.fork("<number of the prompt>/<answer>")`), so batches do not change it.
  *
  * @throws VlmR1Error `invalid-argument` for options outside their range, `limit` for a prompt that fills the context.
  */
@@ -123,7 +125,9 @@ async function runBatch(
   const longest = Math.max(...prompts.map((prompt) => prompt.ids.length));
   const promptSlots = promptLength(longest);
   const rngs = filled.flatMap((prompt) =>
-    Array.from({ length: request.count }, (_, answer) => request.rng.fork(`${prompt}/${answer}`)),
+    Array.from({ length: request.count }, (_, answer) =>
+      request.rng.fork(`${request.promptNumbers?.[prompt] ?? prompt}/${answer}`),
+    ),
   );
   const report = request.onUpdate && progressReporter(batch, request);
   const kept = request.keeper?.reserve(size * request.count, bucketLength(request.rules.maxNewTokens) - 1);

@@ -148,6 +148,7 @@ function createSampler(
         },
         padTokenId: generation.padTokenId,
         signal: request.signal,
+        promptNumbers: request.promptNumbers,
         keeper: request.forTraining ? keeper : undefined,
       },
     );

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { VlmR1Error } from "@vlmr1/core";
 import type { DeviceTensor, Engine } from "@vlmr1/engine";
-import type { ApplyReport, Optimizer, ParameterLayout } from "@vlmr1/policy";
+import type { ApplyOptions, ApplyReport, NothingUnread, Optimizer, ParameterLayout } from "@vlmr1/policy";
 import { disposeTree, readFloats, sizeOf } from "../network/tensors.ts";
 import type { ParameterGroup } from "../weights/parameters.ts";
 
@@ -11,10 +11,7 @@ export interface ParameterUpdater {
   gradientTarget(): ParameterGroup;
   /** Adds what was written to the gradient of this step. */
   accumulated(): Promise<void>;
-  apply(
-    optimizer: Optimizer,
-    options: { learningRate: number; step: number; maxGradientNorm?: number },
-  ): Promise<ApplyReport>;
+  apply(optimizer: Optimizer, options: ApplyOptions): Promise<ApplyReport>;
   discard(): void;
   /** Copies of the buffers of the optimizer, by name. */
   optimizerState(): Promise<Record<string, Float32Array>>;
@@ -135,11 +132,18 @@ export function createUpdater(
   return {
     gradientTarget: () => sum.target(),
     accumulated: () => sum.added(),
-    async apply(optimizer, { learningRate, step, maxGradientNorm }) {
-      if (sum.isEmpty()) {
+    async apply(optimizer, { learningRate, step, maxGradientNorm, combineGradient, ...unread }) {
+      unread satisfies NothingUnread;
+      if (sum.isEmpty() && combineGradient) sum.flat.write(new Float32Array(layout.size));
+      else if (sum.isEmpty()) {
         throw new VlmR1Error("invalid-argument", "apply() without a gradient: call accumulate() first.");
       }
       sum.clear();
+      if (combineGradient) {
+        const gradient = await readFloats(sum.flat);
+        await combineGradient(gradient);
+        sum.flat.write(gradient);
+      }
       const gradientNorm = await sum.norm();
       if (!Number.isFinite(gradientNorm)) return { gradientNorm, applied: false };
       const clip = maxGradientNorm === undefined ? 1 : Math.min(1, maxGradientNorm / (gradientNorm + 1e-6));
