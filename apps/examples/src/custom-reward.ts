@@ -6,7 +6,7 @@ import { train } from "@vlmr1/grpo";
 import { createModel, createPolicy, nano } from "@vlmr1/model";
 import { gate, iouReward, schedule, weightedSum } from "@vlmr1/rewards";
 
-/** 1 for the first 12 words, falling to 0 at 36. On the command line: `--rewards iou,./src/custom-reward.ts#brevity`. */
+/** 1 for the first 12 words, falling to 0 at 36. On the command line: `--reward iou,./src/custom-reward.ts#brevity`. */
 export const brevity: RewardFunction = ({ completion }) => {
   const words = completion.split(/\s+/).filter((word) => word !== "").length;
   return Math.min(1, Math.max(0, (36 - words) / 24));

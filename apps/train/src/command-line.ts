@@ -1,18 +1,16 @@
-import { readFileSync } from "node:fs";
 import { VlmR1Error } from "@vlmr1/core";
 import { Command, CommanderError } from "commander";
+import { commands } from "./commands/index.ts";
+import { appVersion } from "./program.ts";
 import { processTerminal, type Terminal } from "./terminal.ts";
-
-/** Adds one command to the program. Implementations are imported when they run, so that `--help` answers at once. */
-export type AddCommand = (program: Command, terminal: () => Terminal) => void;
 
 /** 0 done, 1 failure, 2 the command line or configuration is wrong, 130 interrupted. */
 type ExitCode = 0 | 1 | 2 | 130;
 
 /** Parses and runs one command line. Never throws: what goes wrong is told on standard error, and in JSON under `--json`. */
 export async function runCommandLine(args: readonly string[]): Promise<ExitCode> {
-  const program = await buildProgram();
   try {
+    const program = await buildProgram(args);
     await program.parseAsync([...args], { from: "user" });
     return 0;
   } catch (error) {
@@ -21,13 +19,14 @@ export async function runCommandLine(args: readonly string[]): Promise<ExitCode>
   }
 }
 
-async function buildProgram(): Promise<Command> {
-  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
+/**
+ * The program for one command line. Only the command that is asked for is built: the others are names in `vlmr1 --help`, which therefore
+ * does not wait for the modules of any.
+ */
+async function buildProgram(args: readonly string[]): Promise<Command> {
   const program = new Command("vlmr1")
     .description("Teach a vision-language model to see, with rules as rewards.")
-    .version(version)
+    .version(appVersion)
     .option(
       "--json",
       "put the result on standard output as one line of JSON, everything else on standard error",
@@ -35,10 +34,14 @@ async function buildProgram(): Promise<Command> {
     .option("--quiet", "say nothing but the result")
     .option("--verbose", "show where an error came from")
     .showHelpAfterError("(vlmr1 --help lists the commands, vlmr1 COMMAND --help its options)")
+    .commandsGroup("More:")
     .exitOverride();
-  const terminal = (): Terminal => processTerminal(program.opts());
-  const { commands } = await import("./commands/index.ts");
-  for (const add of commands) add(program, terminal);
+  const terminal = (): Terminal => processTerminal(program.opts(), args);
+  const chosen = args.find((argument) => !argument.startsWith("-"));
+  for (const { name, about, group, load } of commands) {
+    const command = program.command(name).description(about).helpGroup(group);
+    if (name === chosen) (await load())(command, terminal);
+  }
   return program;
 }
 

@@ -1,10 +1,12 @@
-import { existsSync } from "node:fs";
-import { join, relative } from "node:path";
+import { relative } from "node:path";
 import { VlmR1Error } from "@vlmr1/core";
-import type { AddCommand } from "../command-line.ts";
-import { duration } from "../page/report-page.ts";
-import type { Terminal } from "../terminal.ts";
-import { numberOption } from "./number-option.ts";
+import { newFolder } from "../config/resolve.ts";
+import { runDemo } from "../nano/demo.ts";
+import { commandLine, programName } from "../program.ts";
+import { openSinks } from "../run/sinks.ts";
+import { duration, listenForInterruption, type Terminal } from "../terminal.ts";
+import type { BuildCommand } from "./index.ts";
+import { numberOption } from "./options.ts";
 
 interface Options {
   readonly seed: number;
@@ -18,10 +20,8 @@ interface Options {
 }
 
 /** `vlmr1 demo`: a vision-language model learns to point, from rules alone, in minutes. */
-export const addDemo: AddCommand = (program, terminal) => {
-  program
-    .command("demo")
-    .description("watch a tiny vision-language model learn to point, from rules alone (about four minutes)")
+export const buildDemo: BuildCommand = (command, terminal) => {
+  command
     .option("--seed <s>", "another seed, other scenes", numberOption, 0)
     .option("--steps <n>", "steps of reinforcement learning (default: as many as fit)", numberOption)
     .option("--seconds <n>", "time for them", numberOption, 160)
@@ -34,12 +34,9 @@ export const addDemo: AddCommand = (program, terminal) => {
 };
 
 async function demo(options: Options, terminal: Terminal): Promise<void> {
-  const { openSinks } = await import("../run/open-sinks.ts");
-  const { runDemo } = await import("../demo/run-demo.ts");
-  const { listenForInterruption } = await import("../training/interruption.ts");
   const begun = performance.now();
-  const say = (text: string): void => void terminal.out.write(`${text}\n`);
-  const directory = options.out ?? newFolder();
+  const { say } = terminal;
+  const directory = options.out ?? newFolder("demo");
   const sinks = await openSinks({
     directory,
     terminal,
@@ -47,7 +44,11 @@ async function demo(options: Options, terminal: Terminal): Promise<void> {
   });
   const interruption = listenForInterruption(say);
   const { seed, steps, seconds, threads, fromScratch = false } = options;
-  const command = `npm run demo -- --seed ${seed}${steps === undefined ? "" : ` --steps ${steps}`}${fromScratch ? " --from-scratch" : ""}`;
+  const chosen = [
+    ...(steps === undefined ? [] : ["--steps", `${steps}`]),
+    ...(fromScratch ? ["--from-scratch"] : []),
+  ];
+  const command = commandLine(["demo", "--seed", `${seed}`, ...chosen]);
   try {
     const outcome = await runDemo({
       seed,
@@ -95,21 +96,13 @@ function farewell(report: string, model: string, seconds: number): string {
 Done in ${duration(seconds)}. The report, one file with curves and pictures:  ${relative(".", report)}
 
 Try next
-  npm run demo -- --seed 1 --live          other scenes, and a page that follows along
-  npm run vlmr1 -- demo --from-scratch     the warm start too, from random weights
-  npm run vlmr1 -- audit --reward map      what cheats would earn under a reward
-  npm run vlmr1 -- generate --model ${relative(".", model)} --messages question.json
+  ${programName} demo --seed 1 --live       other scenes, and a page that follows along
+  ${programName} demo --from-scratch     the warm start too, from random weights
+  ${programName} audit --reward map      what cheats would earn under a reward
+  ${programName} generate --model ${relative(".", model)} --messages question.json
 
 A real model, once its folder and RefCOCO are on your disk
-  npm run vlmr1 -- grpo --model ./Qwen2.5-VL-3B-Instruct --dataset refcoco --data ./refer/data \\
-    --split train --held-out val --rewards iou,format --train lora
+  ${programName} grpo --model ./Qwen2.5-VL-3B-Instruct --dataset refcoco --data ./refer/data \\
+    --split train --held-out val --reward iou,format --train lora
 `;
-}
-
-/** runs/demo, or the next free name beside it. */
-function newFolder(): string {
-  for (let number = 1; ; number++) {
-    const directory = join("runs", number === 1 ? "demo" : `demo-${number}`);
-    if (!existsSync(directory)) return directory;
-  }
 }

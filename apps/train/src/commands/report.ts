@@ -1,19 +1,49 @@
-import { writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { AddCommand } from "../command-line.ts";
+import { fileURLToPath } from "node:url";
+import { VlmR1Error } from "@vlmr1/core";
+import { reportPage } from "../pages/report.ts";
+import { readRun } from "../run/folder.ts";
+import type { BuildCommand } from "./index.ts";
 
 /** `vlmr1 report DIR`: draws the report of a run again, also of one that is still running or was cut off. */
-export const addReport: AddCommand = (program, terminal) => {
-  program
-    .command("report")
-    .description("write the report of a run: one HTML file with curves, pictures and answers")
+export const buildReport: BuildCommand = (command, terminal) => {
+  command
     .argument("<run>", "folder of the run")
     .option("--out <file>", "where to write it (default: report.html in the folder of the run)")
-    .action(async (run: string, options: { out?: string }) => {
-      const { readRun } = await import("../run/run-folder.ts");
-      const { reportPage } = await import("../page/report-page.ts");
-      const path = options.out ?? join(run, "report.html");
-      writeFileSync(path, reportPage(readRun(run)));
-      terminal().result({ report: path }, `The report is in ${path}`);
+    .action((run: string, { out = join(run, "report.html") }: { readonly out?: string }) => {
+      writeFileSync(out, reportPage(readRun(run)));
+      terminal().result({ report: out }, `The report is in ${out}`);
     });
 };
+
+/** `vlmr1 bench`: the same work against Python peers, in one run. Only in a clone of the repository: it is not published. */
+export const buildBench: BuildCommand = (command, terminal) => {
+  command
+    .argument("[names...]", "benchmarks to run (default: all)")
+    .action((names: string[]) => bench(names, terminal().json));
+};
+
+async function bench(names: readonly string[], json: boolean): Promise<void> {
+  const runner = fileURLToPath(new URL("../../../bench/src/main.ts", import.meta.url));
+  if (!existsSync(runner)) {
+    throw new VlmR1Error(
+      "unavailable",
+      "The benchmarks are part of the repository, not of the published package. Clone it to run them.",
+    );
+  }
+  const args = [
+    "--conditions=@vlmr1/source",
+    "--import",
+    "tsx",
+    runner,
+    ...names,
+    ...(json ? ["--json"] : []),
+  ];
+  const child = spawn(process.execPath, args, { stdio: "inherit" });
+  const code = await new Promise<number | null>((resolve) => child.on("exit", resolve));
+  if (code === 2)
+    throw new VlmR1Error("invalid-argument", `vlmr1 bench ${names.join(" ")} was not understood.`);
+  if (code !== 0) throw new VlmR1Error("unavailable", `The benchmark ended with code ${code}.`);
+}

@@ -1,33 +1,67 @@
-import type { AddCommand } from "../command-line.ts";
+import { createRng, pixels, thousand, unit, type FrameOf, type RewardInput } from "@vlmr1/core";
+import { drawScenes, type SceneTask } from "@vlmr1/data";
+import { audit } from "@vlmr1/rewards";
+import { Option, type Command } from "commander";
+import { sceneTasks } from "../config/run-config.ts";
+import { loadReward, loadScore, parseReward } from "../rewards/load-reward.ts";
+import { scoredLines } from "../rewards/scored-lines.ts";
 import type { Terminal } from "../terminal.ts";
-import { collectRewards, namedFrame } from "./scoring-options.ts";
+import type { BuildCommand } from "./index.ts";
 
-interface Options {
+/** The frames of `--frame`, where no model is known. */
+const frames = { pixels, unit, thousand } as const satisfies Readonly<Record<string, FrameOf>>;
+
+interface RewardOptions {
   readonly reward: readonly string[];
+  readonly frame: keyof typeof frames;
+}
+
+interface ScoreOptions extends RewardOptions {
   readonly data: string;
-  readonly frame: string;
+}
+
+interface AuditOptions extends RewardOptions {
+  readonly data?: string;
+  readonly task: SceneTask;
 }
 
 /** `vlmr1 score`: what rewards give to completions that any model wrote. No model is needed. */
-export const addScore: AddCommand = (program, terminal) => {
-  program
-    .command("score")
-    .description("score completions that any model wrote, with any rewards")
+export const buildScore: BuildCommand = (command, terminal) => {
+  addRewardOptions(command)
+    .requiredOption("--data <file>", 'lines of JSON: {"completion", "target", "image"?}')
+    .action((options: ScoreOptions) => score(options, terminal()));
+};
+
+/** `vlmr1 audit`: what known exploits would earn under some rewards, before training finds them. */
+export const buildAudit: BuildCommand = (command, terminal) => {
+  addRewardOptions(command)
+    .option(
+      "--data <file>",
+      'samples as lines of JSON: {"completion": "", "target", "image"?} (default: drawn scenes)',
+    )
+    .addOption(
+      new Option("--task <task>", "drawn scenes to try it on").choices(sceneTasks).default("detection"),
+    )
+    .action((options: AuditOptions) => runAudit(options, terminal()));
+};
+
+function addRewardOptions(command: Command): Command {
+  return command
     .requiredOption(
       "--reward <reward>",
       "name, weight*name, name:number, ./file.ts#export or package#export; repeat it or use commas to add rewards up",
-      collectRewards,
+      (text: string, all: readonly string[]) => [...all, ...text.split(",")],
       [],
     )
-    .requiredOption("--data <file>", 'lines of JSON: {"completion", "target", "image"?}')
-    .option("--frame <frame>", "what the numbers of a box mean: pixels, unit or thousand", "pixels")
-    .action((options: Options) => score(options, terminal()));
-};
+    .addOption(
+      new Option("--frame <frame>", "what the numbers of a box mean")
+        .choices(Object.keys(frames))
+        .default("pixels"),
+    );
+}
 
-async function score(options: Options, terminal: Terminal): Promise<void> {
-  const frame = namedFrame(options.frame);
-  const { loadReward, loadScore, parseReward } = await import("../rewards/load-reward.ts");
-  const { scoredLines } = await import("../rewards/scored-lines.ts");
+async function score(options: ScoreOptions, terminal: Terminal): Promise<void> {
+  const frame = frames[options.frame];
   const requests = options.reward.map(parseReward);
   const single = requests.length === 1 && requests[0]?.weight === 1 ? requests[0] : undefined;
   const scores: number[] = [];
@@ -49,4 +83,28 @@ async function score(options: Options, terminal: Terminal): Promise<void> {
     `  mean  ${mean.toFixed(4)}`,
   ];
   terminal.result({ scores, ...(parts.length > 0 && { parts }) }, text.join("\n"));
+}
+
+async function runAudit(options: AuditOptions, terminal: Terminal): Promise<void> {
+  const frame = frames[options.frame];
+  const samples =
+    options.data === undefined ? await drawnSamples(options.task) : await readSamples(options.data);
+  const rows = await audit(await loadScore(options.reward, { frame }), { samples, frame });
+  const width = Math.max(...rows.map(({ exploit }) => exploit.length));
+  const lines = rows.map(
+    ({ exploit, earned, honest, beatsHonest }) =>
+      `${exploit.padEnd(width)}  earns ${earned.toFixed(3)}  honest ${honest.toFixed(3)}  ${beatsHonest ? "PAYS" : ""}`,
+  );
+  terminal.result({ rows }, lines.join("\n"));
+}
+
+async function readSamples(file: string): Promise<RewardInput["sample"][]> {
+  const samples: RewardInput["sample"][] = [];
+  for await (const { sample } of scoredLines(file)) samples.push(sample);
+  return samples;
+}
+
+function drawnSamples(task: SceneTask): Promise<RewardInput["sample"][]> {
+  const scenes = drawScenes({ rng: createRng(0).fork("audit"), length: 32, task });
+  return Promise.all(Array.from({ length: scenes.length }, (_, index) => scenes.get(index)));
 }

@@ -1,6 +1,5 @@
 import { GrpoConfig, LossOptions, SftConfig } from "@vlmr1/grpo";
 import { z } from "zod";
-import { frameNames } from "../model/model-frame.ts";
 
 /** Loss variants by name. */
 export const lossNames = [
@@ -36,6 +35,15 @@ export const datasetNames = [
   "r1v",
 ] as const;
 
+/** What the numbers of a box can mean. */
+export const frameNames = ["auto", "pixels", "unit", "thousand", "resized"] as const;
+
+/** Where it can compute. */
+export const deviceNames = ["cpu", "tensorflow"] as const;
+
+/** What drawn scenes can ask. */
+export const sceneTasks = ["referring", "counting", "yes-no", "detection"] as const;
+
 const optional = {
   text: (about: string) => z.string().optional().describe(about),
   number: (about: string) => z.number().optional().describe(about),
@@ -60,10 +68,7 @@ const Lora = z.strictObject({
 });
 
 const Scenes = z.strictObject({
-  task: z
-    .enum(["referring", "counting", "yes-no", "detection"])
-    .default("referring")
-    .describe("What the drawn scenes ask."),
+  task: z.enum(sceneTasks).default("referring").describe("What the drawn scenes ask."),
   kind: z
     .enum([
       "new-scenes",
@@ -223,7 +228,7 @@ export const RunConfig = z.strictObject({
   sft: SftConfig.omit({ seed: true }).prefault({}).describe("Supervised fine-tuning."),
   sampler: Sampler.optional().describe("A server that samples; absent: the policy itself."),
 
-  device: z.enum(["cpu", "tensorflow"]).default("cpu").describe("Where it computes."),
+  device: z.enum(deviceNames).default("cpu").describe("Where it computes."),
   threads: z.int().min(1).optional().describe("Threads inside one operation (default: all)."),
   seed: z.int().default(0).describe("Everything random follows from it."),
   out: optional.text("Folder of the run (default: a new one under runs/)."),
@@ -231,5 +236,3 @@ export const RunConfig = z.strictObject({
   port: z.int().min(0).max(65_535).default(0).describe("Port of that page; 0 is any free one."),
 });
 export type RunConfig = z.output<typeof RunConfig>;
-/** The schema itself, for commands that import it late. */
-export type RunSchema = typeof RunConfig;

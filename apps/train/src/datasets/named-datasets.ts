@@ -1,4 +1,3 @@
-import { dirname } from "node:path";
 import { createRng, VlmR1Error, type Dataset, type FrameOf } from "@vlmr1/core";
 import {
   answerAsBox,
@@ -19,8 +18,9 @@ import {
   vlmR1Yaml,
   type AnswerReader,
 } from "@vlmr1/data";
+import { dirname } from "node:path";
 import type { datasetNames, RunConfig } from "../config/run-config.ts";
-import { expressionQuestion, namedTemplate, namesQuestion } from "./named-prompts.ts";
+import { expressionQuestion, namedTemplate, namesQuestion } from "./prompts.ts";
 
 /** The field of a sample's target that rewards compare with. */
 export type TruthKind = "box" | "objects" | "answer";

@@ -11,9 +11,15 @@ import {
   readDetections,
   weightedSum,
 } from "@vlmr1/rewards";
-import { grpoConfig, nanoOptimizer, nanoStreams, warmBatch, warmConfig } from "../nano/nano-recipe.ts";
-import { markdownTable, percentText, seedMean, type SeedMean } from "./intervals.ts";
-import { withStart, type StartingPoint } from "./starting-policy.ts";
+import { grpoConfig, nanoOptimizer, nanoStreams, warmBatch, warmConfig } from "../nano/recipe.ts";
+import {
+  markdownTable,
+  percentText,
+  seedMean,
+  type SeedMean,
+  withStart,
+  type StartingPoint,
+} from "./experiment.ts";
 
 type Target = SceneTargets["detection"];
 

@@ -10,10 +10,12 @@ import {
   nanoOptimizer,
   nanoScore,
   nanoStreams,
-} from "../nano/nano-recipe.ts";
-import { nanoScenes, nanoSplit, outOfDomain, type NanoTarget } from "../nano/nano-scenes.ts";
-import { markdownTable, percentText, seedMean } from "./intervals.ts";
-import { withStart, type StartingPoint } from "./starting-policy.ts";
+  nanoScenes,
+  nanoSplit,
+  outOfDomain,
+  type NanoTarget,
+} from "../nano/recipe.ts";
+import { markdownTable, percentText, seedMean, withStart, type StartingPoint } from "./experiment.ts";
 
 /** How large the experiment is. */
 export interface SftVsRlOptions extends StartingPoint {

@@ -1,27 +1,28 @@
-import type { Engine, EngineOptions } from "@vlmr1/engine";
-import type { Model } from "@vlmr1/model";
+import { existsSync } from "node:fs";
+import { pixels, resized, thousand, unit, VlmR1Error, type FrameOf } from "@vlmr1/core";
+import { openEngine, type Engine } from "@vlmr1/engine";
+import { loadModel, type Model } from "@vlmr1/model";
+import type { RunConfig } from "../config/run-config.ts";
+import { shippedNano } from "../program.ts";
 
 /** What names a model and the device it runs on. */
 export interface ModelOptions {
+  /** Folder of a checkpoint, or `nano`. */
   readonly model: string;
   readonly adapter?: string | undefined;
-  readonly device?: EngineOptions["device"] | undefined;
+  readonly device?: RunConfig["device"] | undefined;
   readonly threads?: number | undefined;
 }
 
 /** Opens the device and the checkpoint, does the work, and releases both whatever happens. */
 export async function withModel<Result>(
-  options: ModelOptions,
+  { model: name, adapter, device = "cpu", threads }: ModelOptions,
   work: (model: Model, engine: Engine) => Promise<Result>,
 ): Promise<Result> {
-  const [{ openEngine }, { loadModel }] = await Promise.all([
-    import("@vlmr1/engine"),
-    import("@vlmr1/model"),
-  ]);
-  const { device = "cpu", threads, adapter } = options;
+  const folder = modelFolder(name);
   const engine = await openEngine({ device, ...(threads !== undefined && { threads }) });
   try {
-    const model = await loadModel(options.model, { engine, ...(adapter !== undefined && { adapter }) });
+    const model = await loadModel(folder, { engine, ...(adapter !== undefined && { adapter }) });
     try {
       return await work(model, engine);
     } finally {
@@ -30,4 +31,34 @@ export async function withModel<Result>(
   } finally {
     await engine.dispose();
   }
+}
+
+/**
+ * The folder of a checkpoint; `nano` is the one that ships with this program.
+ *
+ * @throws VlmR1Error `not-found` when the weights of `nano` are missing: random ones in their place would only look like a result.
+ */
+export function modelFolder(name: string): string {
+  if (name !== "nano") return name;
+  if (existsSync(shippedNano)) return shippedNano;
+  throw new VlmR1Error(
+    "not-found",
+    `The weights of nano are missing: ${shippedNano} should hold them. Install vlmr1 again, or make them with vlmr1 demo --from-scratch.`,
+  );
+}
+
+/**
+ * The frame in which a model writes boxes. `auto` follows the families' training: Qwen2.5-VL writes pixels of the resized image, Qwen3-VL,
+ * Qwen2-VL and InternVL thousandths, all others fractions.
+ */
+export function modelFrame({ processor, architecture }: Model, name: RunConfig["frame"] = "auto"): FrameOf {
+  const frames: Readonly<Record<Exclude<RunConfig["frame"], "auto">, FrameOf>> = {
+    pixels,
+    unit,
+    thousand,
+    resized: (image) => (processor ? resized(processor.layout(image).resized, image) : pixels(image)),
+  };
+  if (name !== "auto") return frames[name];
+  if (architecture.modelType === "qwen2_5_vl") return frames.resized;
+  return /^(qwen3_vl|qwen2_vl|internvl)/.test(architecture.modelType) ? thousand : unit;
 }

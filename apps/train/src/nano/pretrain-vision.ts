@@ -1,12 +1,10 @@
-import type * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs";
 import type { Dataset, Rng } from "@vlmr1/core";
-import { defaultColors, defaultIcons } from "@vlmr1/data";
+import { defaultColors, defaultIcons, type Scene } from "@vlmr1/data";
 import { valueAndGrad, type DeviceTensor } from "@vlmr1/engine";
 import { cosineSchedule, muon, type Optimizer, type ParameterLayout } from "@vlmr1/grpo";
 import type { Model, Tensors } from "@vlmr1/model";
-import type { NanoTarget } from "./nano-scenes.ts";
-import { headWidth, visionLoss, type VisionTargets } from "./vision-head.ts";
-import { visionLabels } from "./vision-labels.ts";
+import type { NanoTarget } from "./recipe.ts";
 
 const batchSize = 32;
 
@@ -157,4 +155,127 @@ async function writeBack(
 
 function isVision({ architecture }: Model, name: string): boolean {
   return architecture.vision?.prefixes.some((prefix) => name.startsWith(`${prefix}.`)) ?? false;
+}
+
+/** Positions that a corner can have in a picture of 64 pixels. */
+const positions = 65;
+
+/** What the head is told of a batch of N tokens, as tensors. */
+export interface VisionTargets {
+  readonly present: tf.Tensor1D; // [N]
+  readonly color: tf.Tensor1D; // int32 [N]
+  readonly name: tf.Tensor1D; // int32 [N]
+  readonly corners: tf.Tensor1D; // int32 [4 N]
+}
+
+/** Numbers that the head gives per token: presence, colour, name, four corners. */
+export function headWidth(colors: number, names: number): number {
+  return 1 + colors + names + 4 * positions;
+}
+
+/**
+ * The loss of the auxiliary head: is there an object, of what colour, which one, and where are its corners. A corner's target is a
+ * Gaussian of one pixel around the truth, so that a near miss costs less than a far one. Averages over the tokens that show an object.
+ *
+ * @param features what the merger gives, [N, D]; they are scaled to root mean square 1 first.
+ */
+export function visionLoss(
+  features: tf.Tensor2D,
+  weight: tf.Tensor2D, // [headWidth, D]
+  bias: tf.Tensor1D, // [headWidth]
+  targets: VisionTargets,
+  sizes: { readonly colors: number; readonly names: number },
+): { readonly loss: tf.Scalar; readonly rms: tf.Scalar } {
+  const meanSquare = tf.mean(tf.square(features), -1, true); // [N, 1]
+  const scaled = tf.mul(features, tf.rsqrt(tf.add(meanSquare, 1e-6))); // [N, D]
+  const logits = tf.add(tf.matMul(scaled as tf.Tensor2D, weight, false, true), bias) as tf.Tensor2D; // [N, W]
+  const tokens = features.shape[0];
+  const part = (from: number, width: number): tf.Tensor2D => tf.slice2d(logits, [0, from], [tokens, width]);
+  const { present } = targets;
+  const seen = tf.maximum(tf.sum(present), 1);
+  const meanOverSeen = (losses: tf.Tensor): tf.Tensor => tf.div(tf.sum(tf.mul(losses, present)), seen);
+
+  const presence = tf.reshape(part(0, 1), [tokens]);
+  const presenceLoss = tf.mean(tf.sub(tf.softplus(presence), tf.mul(presence, present)));
+  const colorLoss = meanOverSeen(crossEntropy(part(1, sizes.colors), tf.oneHot(targets.color, sizes.colors)));
+  const nameLoss = meanOverSeen(
+    crossEntropy(part(1 + sizes.colors, sizes.names), tf.oneHot(targets.name, sizes.names)),
+  );
+  const corners = tf.reshape(part(1 + sizes.colors + sizes.names, 4 * positions), [tokens * 4, positions]); // [4 N, 65]
+  const near = tf.gather(softPositions(), targets.corners); // [4 N, 65]
+  const cornerLoss = meanOverSeen(
+    tf.mean(tf.reshape(crossEntropy(corners as tf.Tensor2D, near), [tokens, 4]), -1),
+  );
+  return {
+    loss: tf.addN([presenceLoss, colorLoss, nameLoss, cornerLoss]) as tf.Scalar,
+    rms: tf.mean(tf.sqrt(meanSquare)),
+  };
+}
+
+/** -sum(target log softmax(logits)) over the last axis. */
+function crossEntropy(logits: tf.Tensor2D, target: tf.Tensor): tf.Tensor {
+  return tf.neg(tf.sum(tf.mul(tf.logSoftmax(logits), tf.cast(target, "float32")), -1));
+}
+
+/** Row p: the distribution over positions that stands for p, softmax of -(p - q)^2 / 2. [65, 65] */
+function softPositions(): tf.Tensor2D {
+  const axis = tf.range(0, positions, 1);
+  const distance = tf.sub(tf.expandDims(axis, 1), tf.expandDims(axis, 0));
+  return tf.softmax(tf.div(tf.square(distance), -2)) as tf.Tensor2D;
+}
+
+/** What an auxiliary head is to say about each image token, for one batch. N = images x tokens per image. */
+export interface VisionLabels {
+  /** 1 where an object covers the token. [N] */
+  readonly present: Float32Array;
+  /** Index of the object's colour and name; 0 where there is none. [N] */
+  readonly color: Int32Array;
+  readonly name: Int32Array;
+  /** Corners of its box in whole pixels, 0..64. [N 4] */
+  readonly corners: Int32Array;
+}
+
+/** Side of the picture that one image token sees, and the overlap in square pixels from which an object counts as seen. */
+const tokenSide = 16;
+const leastOverlap = 24;
+
+/**
+ * One object for each 16 x 16 cell of each scene: the one that covers most of it. Tokens are in raster order, as the merger gives them.
+ *
+ * @param colors the colour words, @param names the nouns: their order is the order of the head's classes.
+ */
+export function visionLabels(
+  scenes: readonly Scene[],
+  colors: readonly string[],
+  names: readonly string[],
+): VisionLabels {
+  const columns = (scenes[0]?.width ?? 0) / tokenSide;
+  const rows = (scenes[0]?.height ?? 0) / tokenSide;
+  const count = scenes.length * rows * columns;
+  const labels = {
+    present: new Float32Array(count),
+    color: new Int32Array(count),
+    name: new Int32Array(count),
+    corners: new Int32Array(count * 4),
+  };
+  scenes.forEach(({ objects }, s) => {
+    for (let cell = 0; cell < rows * columns; cell++) {
+      const left = (cell % columns) * tokenSide;
+      const top = Math.floor(cell / columns) * tokenSide;
+      const overlaps = objects.map(({ box: [x1, y1, x2, y2] }) => {
+        const width = Math.min(x2, left + tokenSide) - Math.max(x1, left);
+        const height = Math.min(y2, top + tokenSide) - Math.max(y1, top);
+        return Math.max(0, width) * Math.max(0, height);
+      });
+      const most = Math.max(...overlaps);
+      const seen = objects[overlaps.indexOf(most)];
+      if (!seen || most < leastOverlap) continue;
+      const token = s * rows * columns + cell;
+      labels.present[token] = 1;
+      labels.color[token] = colors.indexOf(seen.color);
+      labels.name[token] = names.indexOf(seen.name);
+      labels.corners.set(seen.box.map(Math.round), token * 4);
+    }
+  });
+  return labels;
 }

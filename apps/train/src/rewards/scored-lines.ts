@@ -1,8 +1,8 @@
-import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
 import { VlmR1Error, type ImageSize, type RewardInput, type ScoredSample } from "@vlmr1/core";
-import sharp from "sharp";
+import { createReadStream } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import sharp from "sharp";
 
 /**
  * Reads completions to score, one JSON object a line: `completion`, `target`, and optionally `image` (a file, or its width and height),

@@ -1,7 +1,7 @@
+import { VlmR1Error } from "@vlmr1/core";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { VlmR1Error } from "@vlmr1/core";
-import { livePage, liveParts } from "../page/live-page.ts";
+import { livePage, liveParts } from "../pages/live.ts";
 import type { RunEvent, RunSink } from "./events.ts";
 
 /** A page on this computer that follows the run. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { reportPage } from "../../src/page/report-page.ts";
+import { reportPage } from "../../src/pages/report.ts";
 import { liveServer } from "../../src/run/live-server.ts";
 import { exampleRun } from "../example-run.ts";
 import { launchChromium } from "./chromium.ts";

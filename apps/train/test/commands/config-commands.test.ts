@@ -69,7 +69,7 @@ test("flags, --set and --config reach the configuration in that order; mistakes 
   expect(result["plan"]).toMatchObject({
     steps: 7,
     promptsPerStep: 3,
-    answersPerStep: 15,
+    completionsPerStep: 15,
     rewards: ["format"],
   });
   appendFileSync(file, "!");

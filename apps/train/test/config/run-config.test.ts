@@ -1,10 +1,10 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { configFlags } from "../../src/compose/config-flags.ts";
-import { trainingScopes } from "../../src/compose/flag-scopes.ts";
+import { configFlags, configOptions, scopes } from "../../src/config/options.ts";
+import { configurationPage } from "../../src/config/page.ts";
 import { RunConfig } from "../../src/config/run-config.ts";
-import { schemaLeaves } from "../../src/config/schema-leaves.ts";
 
-describe.each(Object.entries(trainingScopes))("vlmr1 %s", (_, scope) => {
+describe.each(Object.entries(scopes))("vlmr1 %s", (_, scope) => {
   const flags = configFlags(RunConfig, scope).map(({ flag }) => flag);
 
   test("no two options share a flag, and none is one that every command has", () => {
@@ -18,31 +18,25 @@ describe.each(Object.entries(trainingScopes))("vlmr1 %s", (_, scope) => {
       "--quiet",
       "--verbose",
       "--help",
+      "--help-all",
     ];
     expect(flags.filter((flag, index) => flags.indexOf(flag) !== index)).toEqual([]);
     expect(flags.filter((flag) => reserved.includes(flag))).toEqual([]);
   });
-
-  test("the options that people reach for first have short flags", () => {
-    for (const flag of [
-      "--model",
-      "--dataset",
-      "--data",
-      "--split",
-      "--held-out",
-      "--train",
-      "--steps",
-      "--learning-rate",
-      "--seed",
-      "--out",
-      "--live",
-    ])
-      expect(flags).toContain(flag);
-  });
 });
 
+test.each(["grpo", "sft"] as const)(
+  "the options that people reach for first have short flags: %s",
+  (name) => {
+    const flags = configFlags(RunConfig, scopes[name]).map(({ flag }) => flag);
+    const first =
+      "--model --dataset --data --split --held-out --train --steps --learning-rate --seed --out --live";
+    for (const flag of first.split(" ")) expect(flags).toContain(flag);
+  },
+);
+
 test("every option says what it does", () => {
-  expect(schemaLeaves(RunConfig).filter(({ description }) => description.length < 10)).toEqual([]);
+  expect(configOptions(RunConfig).filter(({ description }) => description.length < 10)).toEqual([]);
 });
 
 test("nothing needs to be said: every option has a default", () => {
@@ -52,4 +46,21 @@ test("nothing needs to be said: every option has a default", () => {
     dataset: "scenes",
     loss: "grpo",
   });
+});
+
+test("every option has a heading", () => {
+  expect(configOptions(RunConfig).filter(({ group }) => group === "")).toEqual([]);
+});
+
+const page = new URL("../../../../docs/configuration.md", import.meta.url);
+
+test("the page lists every option", () => {
+  const text = configurationPage(RunConfig);
+  for (const { path } of configOptions(RunConfig)) expect(text).toContain(`| \`${path.join(".")}\` |`);
+});
+
+test("docs/configuration.md is current (UPDATE_DOCS=1 writes it)", async () => {
+  const text = configurationPage(RunConfig);
+  if (process.env["UPDATE_DOCS"]) (await import("node:fs")).writeFileSync(page, text);
+  expect(readFileSync(page, "utf8")).toBe(text);
 });

@@ -2,24 +2,17 @@ import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { runRewardHacking, runSftVsRl } from "../../src/experiments/run-experiment.ts";
-import { writeResults } from "../../src/experiments/results-page.ts";
+import { run } from "../commands/run.ts";
+import { writeResults } from "../../src/experiments/experiment.ts";
 
 const page = () => join(mkdtempSync(join(tmpdir(), "vlmr1-results-")), "results.md");
-const tiny = { seeds: 1, steps: 1, samples: 2, promptsPerStep: 2, groupSize: 2, threads: 1 };
-const terminalFor = (keep: (value: unknown) => void) => ({
-  out: { write: () => true },
-  json: true,
-  result: keep,
-});
+const tiny = "--seeds 1 --steps 1 --samples 2 --prompts-per-step 2 --group-size 2 --threads 1 --json".split(
+  " ",
+);
 
 test("sft-vs-rl measures four arms on six splits and writes its table", async () => {
   const write = page();
-  let value: unknown;
-  await runSftVsRl(
-    { ...tiny, write },
-    terminalFor((result) => (value = result)),
-  );
+  const { json: value } = await run("experiment", "sft-vs-rl", ...tiny, "--write", write);
   const text = readFileSync(write, "utf8");
   expect(text.match(/^\| (start|SFT 2e-4|SFT 1e-3|GRPO) \|/gm)).toHaveLength(4);
   expect(text).toContain("experiment sft-vs-rl --seeds 1 --steps 1 --samples 2");
@@ -30,10 +23,16 @@ test("sft-vs-rl measures four arms on six splits and writes its table", async ()
 
 test("reward-hacking measures three rewards and the length of answers over time", async () => {
   const write = page();
-  const options = { ...tiny, warmSteps: 1, maxNewTokens: 8, write };
-  await runRewardHacking(
-    options,
-    terminalFor(() => undefined),
+  await run(
+    "experiment",
+    "reward-hacking",
+    ...tiny,
+    "--warm-steps",
+    "1",
+    "--max-new-tokens",
+    "8",
+    "--write",
+    write,
   );
   const text = readFileSync(write, "utf8");
   for (const row of ["start", "map", "ap50", "odLength"]) expect(text).toContain(`\n| ${row} |`);

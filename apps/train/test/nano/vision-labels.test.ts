@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { visionLabels } from "../../src/nano/vision-labels.ts";
+import { visionLabels } from "../../src/nano/pretrain-vision.ts";
 
 test("each 16-pixel cell is labelled with the object that covers most of it, from 24 square pixels on", () => {
   const scene = {

@@ -2,8 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { crc32c } from "../../src/run/crc32c.ts";
-import { tensorBoardSink } from "../../src/run/tensorboard.ts";
+import { crc32c, tensorBoardSink } from "../../src/run/tensorboard.ts";
 
 test("CRC-32C gives the check value of its definition", () => {
   expect(crc32c(new TextEncoder().encode("123456789"))).toBe(0xe3069283);

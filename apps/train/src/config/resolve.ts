@@ -1,0 +1,88 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { VlmR1Error } from "@vlmr1/core";
+import type { GivenConfig } from "./command.ts";
+import { readConfig, type Chosen, type Tree } from "./read-config.ts";
+import { RunConfig } from "./run-config.ts";
+
+/** The file in a run folder that holds everything the run was told. */
+export const configFile = "config.json";
+
+/** A configuration with everything decided, and the folder of the run. */
+export interface ResolvedConfig {
+  readonly config: RunConfig;
+  readonly directory: string;
+  readonly resume: boolean;
+}
+
+/**
+ * Decides every option of a run. `--resume` without a configuration takes the one of the run that is continued.
+ *
+ * @throws VlmR1Error `invalid-argument` naming what is wrong; `not-found` when there is nothing to resume.
+ */
+export function resolveConfig(given: GivenConfig, command: string): ResolvedConfig {
+  const { options, flags, settings, extras } = given;
+  const resume = extras["resume"];
+  const out = typeof resume === "string" ? resume : (flags["out"] as string | undefined);
+  const earlier = resume !== undefined && out !== undefined ? join(out, configFile) : undefined;
+  if (resume !== undefined && earlier === undefined)
+    throw new VlmR1Error("invalid-argument", "--resume needs the folder of the run: --resume runs/grpo.");
+  if (earlier !== undefined && !existsSync(earlier))
+    throw new VlmR1Error("not-found", `${earlier} does not exist: there is no run in ${out} to resume.`);
+  const file = given.file ?? earlier;
+  const sources = { flags, settings, preset: presetFor, ...(file !== undefined && { file }) };
+  const config = readConfig(RunConfig, options, sources);
+  const directory = out ?? config.out ?? newFolder(command);
+  return { config: { ...config, out: directory }, directory, resume: resume !== undefined };
+}
+
+/** Width of `nano`'s decoder: see `nanoOptimizer`. */
+const nanoWidth = Math.sqrt(96);
+
+/** What the built-in model is trained with: the recipe of the demo. */
+const nanoPreset = {
+  evaluation: { batchSize: 100, maxNewTokens: 32 },
+  optimizerOptions: {
+    betas: [0.9, 0.99],
+    rates: {
+      "model.language_model.embed_tokens.weight": nanoWidth,
+      "model.language_model.norm.weight": 1 / nanoWidth,
+    },
+  },
+  grpo: { learningRate: 4e-4, maxNewTokens: 32 },
+  sft: { learningRate: 1e-3, maxAnswerTokens: 64 },
+  /** On drawn scenes. */
+  scenes: { heldOut: "new-scenes", heldOutLimit: 200 },
+  /** On drawn scenes that ask for one object. */
+  rewards: ["iou-at-least:0.5", "0.2*format"],
+};
+
+/** What a command starts from, under everything that the user says: good values depend on the model and on what is trained. */
+function presetFor({ said, value }: Chosen): Tree {
+  if (value("model") !== "nano") {
+    const rate = value("train") === "lora" ? 1e-5 : 1e-6;
+    return { grpo: { learningRate: rate }, sft: { learningRate: rate } };
+  }
+  const { evaluation, optimizerOptions, grpo, sft, scenes, rewards } = nanoPreset;
+  const train = said("train") ?? "language";
+  const warmup = Math.min(5, Math.floor(Number(value("grpo.steps")) / 10));
+  const isWhole = train === "language" || train === "all"; // the multipliers are for parameters that these train
+  const isDrawn = value("dataset") === "scenes";
+  return {
+    train,
+    evaluation,
+    grpo: { ...grpo, schedule: { shape: "polynomial", warmup, power: 1, end: 0.1 } },
+    sft,
+    ...(isDrawn && scenes),
+    ...(isDrawn && value("scenes.task") === "referring" && { rewards }),
+    ...(value("optimizer") === "adamw" && isWhole && { optimizerOptions }),
+  };
+}
+
+/** `runs/<command>`, or the next free name beside it. */
+export function newFolder(command: string): string {
+  for (let number = 1; ; number++) {
+    const directory = join("runs", number === 1 ? command : `${command}-${number}`);
+    if (!existsSync(directory)) return directory;
+  }
+}

@@ -1,0 +1,95 @@
+import { pixels, type RewardFunction, type ScoreFunction } from "@vlmr1/core";
+import {
+  adam,
+  adamW,
+  bnpoLoss,
+  cispoLoss,
+  dapoLoss,
+  drGrpoLoss,
+  grpoLoss,
+  gspoLoss,
+  luspoLoss,
+  muon,
+  sapoLoss,
+  sgd,
+  vespoLoss,
+  type Optimizer,
+  type PolicyLoss,
+} from "@vlmr1/grpo";
+import type { lossNames, optimizerNames, RunConfig } from "../config/run-config.ts";
+import { namedDatasets, type TruthKind } from "../datasets/named-datasets.ts";
+import { evaluationMetrics, rewardNames, trainingScore } from "../rewards/load-reward.ts";
+import type { RewardSettings } from "../rewards/named-rewards.ts";
+
+/** A run of `vlmr1 grpo` or `vlmr1 sft` with everything decided that needs neither model nor data. */
+export interface RunPlan {
+  readonly kind: "grpo" | "sft";
+  readonly config: RunConfig;
+  /** The truth that the data compares with. */
+  readonly truth: TruthKind;
+  readonly optimizer: Optimizer;
+  readonly loss: PolicyLoss;
+  /** The rewards of training as they are named in reports. */
+  readonly rewards: readonly string[];
+  /** The weighted sum of the rewards, and the metrics of evaluations, once the frame of the model's boxes is known. */
+  readonly score: (settings: RewardSettings) => Promise<ScoreFunction>;
+  readonly metrics: (settings: RewardSettings) => Promise<Readonly<Record<string, RewardFunction>>>;
+}
+
+/**
+ * Decides what a configuration means, and tries every rule once: what can be wrong without model and data is told before either is opened.
+ *
+ * @throws VlmR1Error `invalid-argument` or `not-found` naming the option, its value and what there is.
+ */
+export async function decide(kind: "grpo" | "sft", config: RunConfig): Promise<RunPlan> {
+  const truth = namedDatasets[config.dataset].truth({ ...config, frame: pixels, stream: "" });
+  const rewards = rewardNames(config.rewards, truth);
+  const plan: RunPlan = {
+    kind,
+    config,
+    truth,
+    optimizer: chosenOptimizer(config),
+    loss: chosenLoss(config),
+    rewards: kind === "grpo" ? rewards : [],
+    score: (settings) => trainingScore(rewards, truth, settings),
+    metrics: (settings) => evaluationMetrics(config.evaluation.metrics, truth, settings),
+  };
+  if (kind === "grpo") await plan.score({ frame: pixels });
+  await plan.metrics({ frame: pixels });
+  return plan;
+}
+
+const losses: Readonly<Record<(typeof lossNames)[number], (options: object) => PolicyLoss>> = {
+  grpo: grpoLoss,
+  bnpo: bnpoLoss,
+  "dr-grpo": drGrpoLoss,
+  dapo: dapoLoss,
+  gspo: gspoLoss,
+  cispo: cispoLoss,
+  sapo: sapoLoss,
+  vespo: vespoLoss,
+  luspo: luspoLoss,
+};
+
+/** The loss that a configuration names. Options that are not given are the variant's own. */
+function chosenLoss({ loss, lossOptions }: RunConfig): PolicyLoss {
+  return losses[loss](given(lossOptions));
+}
+
+const optimizers: Readonly<Record<(typeof optimizerNames)[number], (options: object) => Optimizer>> = {
+  adamw: adamW,
+  adam,
+  muon,
+  sgd,
+};
+
+/** The optimizer that a configuration names. Options that are not given are its own. */
+function chosenOptimizer({ optimizer, optimizerOptions }: RunConfig): Optimizer {
+  const { newtonSchulz: iterations, matrixScale: scale, ...shared } = optimizerOptions;
+  return optimizers[optimizer](given({ ...shared, iterations, scale }));
+}
+
+/** The members that have a value. */
+function given(options: object): object {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,279 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  createRng,
+  VlmR1Error,
+  type Dataset,
+  type FrameOf,
+  type RewardFunction,
+  type ScoreFunction,
+} from "@vlmr1/core";
+import { evaluate } from "@vlmr1/eval";
+import {
+  createRemoteSampler,
+  finetune,
+  train,
+  type Policy,
+  type RunSummary,
+  type StepReport,
+} from "@vlmr1/grpo";
+import { createPolicy, type Model } from "@vlmr1/model";
+import { audit } from "@vlmr1/rewards";
+import type { RunConfig } from "../config/run-config.ts";
+import { openDataset, type DataRequest } from "../datasets/named-datasets.ts";
+import { withAnswers } from "../datasets/prompts.ts";
+import { modelFrame, withModel } from "../model/open-model.ts";
+import { reportPage } from "../pages/report.ts";
+import type { RunPlan } from "../plan/decide.ts";
+import { loraOptions } from "../plan/estimate.ts";
+import type { RunSink } from "./events.ts";
+import { readRun } from "./folder.ts";
+import { runTraining, type HeldOut, type TrainingOutcome } from "./training.ts";
+
+/** A plan on its way: where it leaves its files, and who follows it. */
+export interface PlannedRun {
+  readonly plan: RunPlan;
+  readonly directory: string;
+  readonly resume: boolean;
+  /** The command that repeats the run. */
+  readonly command: string;
+  readonly sinks: readonly RunSink[];
+  readonly signal: AbortSignal;
+  readonly say: (text: string) => void;
+}
+
+/** How it went, and what it left behind. */
+export interface RunOutcome extends TrainingOutcome {
+  readonly report: string;
+  readonly model: string;
+}
+
+/** What a plan needs of the world: the model, the data in the model's frame, the rewards that read it, the policy that learns. */
+interface Opened {
+  readonly model: Model;
+  readonly frame: FrameOf;
+  readonly data: RunData;
+  readonly policy: Policy;
+  readonly heldOut: HeldOut<unknown> | undefined;
+}
+
+/** Loads model and data, trains, and leaves checkpoints, the model and report.html in the run folder. */
+export async function performRun(run: PlannedRun): Promise<RunOutcome> {
+  const { plan, directory, say } = run;
+  const { config, kind } = plan;
+  say(`Loading ${config.model}`);
+  return withOpened(plan, async (opened) => {
+    const { policy, frame, heldOut } = opened;
+    const outcome = await runTraining({
+      title: `${config.model} learns by ${kind === "grpo" ? "rewards" : "imitation"}`,
+      command: run.command,
+      config,
+      facts: facts(run, opened),
+      seed: config.seed,
+      policy,
+      frame,
+      steps: await stepsOf(run, opened),
+      total: config[kind].steps,
+      ...(heldOut && { heldOut }),
+      sinks: run.sinks,
+      signal: run.signal,
+      resumed: run.resume,
+    });
+    const saved = join(directory, "model");
+    await policy.save(saved);
+    const report = join(directory, "report.html");
+    writeFileSync(report, reportPage(readRun(directory)));
+    return { ...outcome, report, model: saved };
+  });
+}
+
+/** The first step compiles; the second tells how long a step takes. */
+const trialSteps = 2;
+
+/** Seconds of one step, measured: the model is loaded, two steps are made and forgotten. */
+export async function trialSeconds(plan: RunPlan): Promise<number> {
+  return withOpened(plan, async (opened) => {
+    const short = { steps: trialSteps, checkpointEvery: 0, evaluateEvery: 0 };
+    const score = plan.kind === "grpo" ? await plan.score({ frame: opened.frame }) : undefined;
+    let seconds = Number.NaN;
+    for await (const report of learn(plan, opened, { score, short })) seconds = report.seconds.total;
+    return seconds;
+  });
+}
+
+async function withOpened<Result>(plan: RunPlan, work: (opened: Opened) => Promise<Result>): Promise<Result> {
+  const { config } = plan;
+  return withModel(config, async (model) => {
+    const frame = modelFrame(model, config.frame);
+    const data = await openRunData(config, frame);
+    const policy = await openPolicy(model, config);
+    return work({ model, frame, data, policy, heldOut: await heldOutOf(plan, data, frame) });
+  });
+}
+
+/** The policy that a configuration trains. */
+function openPolicy(model: Model, config: RunConfig): Promise<Policy> {
+  const { train: part, lora, seed, checkpointLayers, lossOptions } = config;
+  const known = ["all", "language", "lora"] as const;
+  const named = known.find((name) => name === part);
+  return createPolicy(model, {
+    train: named ?? part.split(","),
+    lora: loraOptions(lora),
+    rng: createRng(seed).fork("adapter"),
+    checkpoint: checkpointLayers,
+    keepReference: lossOptions.beta !== 0 || config.grpo.measureKlEvery > 0,
+  });
+}
+
+/** The steps of a run, with checkpoints, evaluation inside it and, before the first step, the audit of its rewards. */
+async function stepsOf(run: PlannedRun, opened: Opened): Promise<Steps> {
+  const { plan, directory, resume, signal } = run;
+  const { policy, heldOut, data, frame } = opened;
+  const around = {
+    directory: join(directory, "checkpoints"),
+    resume,
+    signal,
+    ...(heldOut && { evaluate: measurement(policy, heldOut, plan.config) }),
+  };
+  if (plan.kind === "sft") return learn(plan, opened, { around });
+  const score = await plan.score({ frame });
+  if (!resume) await tellAudit(run, data.train, score, frame);
+  return learn(plan, opened, { score, around });
+}
+
+type Steps = AsyncGenerator<StepReport, RunSummary, void>;
+
+/** Reinforcement learning or imitation, step by step. */
+function learn(
+  { kind, config, optimizer, loss }: RunPlan,
+  { policy, data, frame }: Opened,
+  extra: {
+    readonly score?: ScoreFunction | undefined;
+    /** Options of the trainer beside its configuration. */
+    readonly around?: Partial<Parameters<typeof train>[0]>;
+    /** What replaces parts of the configuration. */
+    readonly short?: {
+      readonly steps: number;
+      readonly checkpointEvery: number;
+      readonly evaluateEvery: number;
+    };
+  },
+): Steps {
+  const shared = { policy, optimizer, ...extra.around };
+  const { seed, sampler, answerTemplate } = config;
+  if (kind === "sft" || !extra.score) {
+    const dataset = withAnswers(data.train, frame, answerTemplate);
+    return finetune({ ...shared, dataset, config: { ...config.sft, ...extra.short, seed } });
+  }
+  return train({
+    ...shared,
+    dataset: data.train,
+    score: extra.score,
+    loss,
+    config: { ...config.grpo, ...extra.short, seed },
+    ...(sampler && { sampler: remoteSampler(sampler) }),
+  });
+}
+
+function remoteSampler({ apiKeyEnv, ...options }: NonNullable<RunConfig["sampler"]>) {
+  const apiKey = apiKeyEnv === undefined ? undefined : process.env[apiKeyEnv];
+  if (apiKeyEnv !== undefined && apiKey === undefined)
+    throw new VlmR1Error(
+      "invalid-argument",
+      `The environment variable ${apiKeyEnv} (sampler.apiKeyEnv) is not set.`,
+    );
+  return createRemoteSampler({ ...options, ...(apiKey !== undefined && { apiKey }) });
+}
+
+async function heldOutOf(
+  { config, metrics }: RunPlan,
+  data: RunData,
+  frame: FrameOf,
+): Promise<HeldOut<unknown> | undefined> {
+  if (!data.heldOut) return undefined;
+  const { batchSize, maxNewTokens } = config.evaluation;
+  return {
+    dataset: data.heldOut,
+    metrics: await metrics({ frame }),
+    maxNewTokens: maxNewTokens ?? config.grpo.maxNewTokens,
+    batchSize,
+  };
+}
+
+/** The evaluation inside a run, as plain numbers. */
+function measurement(policy: Policy, heldOut: HeldOut<unknown>, { seed }: RunConfig) {
+  return async (): Promise<Readonly<Record<string, number>>> => {
+    const { totals } = await evaluate({
+      model: policy,
+      dataset: heldOut.dataset,
+      metrics: heldOut.metrics as Readonly<Record<string, RewardFunction>>,
+      rng: createRng(seed).fork("evaluation"),
+      batchSize: heldOut.batchSize,
+      maxNewTokens: heldOut.maxNewTokens,
+    });
+    return Object.fromEntries(Object.entries(totals).map(([name, { mean }]) => [name, mean]));
+  };
+}
+
+/** Samples that the rewards are audited on. */
+const audited = 16;
+
+/** Tries known exploits on the run's own rewards and data, for the report. */
+async function tellAudit(
+  { sinks }: PlannedRun,
+  dataset: Dataset,
+  score: ScoreFunction,
+  frame: FrameOf,
+): Promise<void> {
+  const count = Math.min(audited, dataset.length);
+  const samples = await Promise.all(Array.from({ length: count }, (_, index) => dataset.get(index)));
+  const exploits = await audit(score, { samples, frame });
+  const rows = exploits.map(({ exploit, description, earned, honest, beatsHonest }) => ({
+    exploit,
+    "what it writes": description,
+    earns: earned,
+    "an honest answer earns": honest,
+    pays: beatsHonest,
+  }));
+  for (const sink of sinks) await sink.write({ kind: "audit", rows });
+}
+
+function facts({ plan, directory }: PlannedRun, { model, data }: Opened): Record<string, string> {
+  const { kind, config } = plan;
+  const { device, runtime, threads } = model.engine.describe();
+  const { grpo, sft } = config;
+  return {
+    Model: config.adapter === undefined ? config.model : `${config.model} with ${config.adapter}`,
+    Data: `${config.dataset} ${config.data ?? ""}: ${data.train.length} samples, ${data.heldOut?.length ?? 0} held out`,
+    ...(kind === "grpo" && { Rewards: plan.rewards.join(" + ") }),
+    Training:
+      kind === "grpo"
+        ? `${config.loss}, ${grpo.steps} steps of ${grpo.promptsPerStep} prompts with ${grpo.groupSize} completions each; trains ${config.train}`
+        : `imitation, ${sft.steps} steps of ${sft.batchSize} samples; trains ${config.train}`,
+    Device: `${device} (${runtime}), ${threads} threads`,
+    Folder: directory,
+  };
+}
+
+/** The data of a run. */
+export interface RunData {
+  readonly train: Dataset;
+  readonly heldOut?: Dataset;
+}
+
+/** Opens what a run trains on and, when the configuration names it, what it is measured on. */
+export async function openRunData(config: RunConfig, frame: FrameOf): Promise<RunData> {
+  const request: DataRequest = { ...config, frame, stream: "training" };
+  const train = await openDataset(request);
+  const { heldOut, heldOutData, heldOutImages, heldOutLimit } = config;
+  if (heldOut === undefined && heldOutData === undefined) return { train };
+  const measured = await openDataset({
+    ...request,
+    stream: "held-out",
+    split: heldOut ?? config.split,
+    data: heldOutData ?? config.data,
+    images: heldOutImages ?? (heldOutData === undefined ? config.images : undefined),
+    limit: heldOutLimit,
+  });
+  return { train, heldOut: measured };
+}
