@@ -74,16 +74,13 @@ function tellOutcome(
 }
 
 async function showPlan(plan: RunPlan, trial: boolean, terminal: Terminal): Promise<void> {
-  const { kind, config, rewards } = plan;
+  const { config } = plan;
   // Only the numbers of samples are wanted: the frame, which the model knows, changes none.
   const { train, heldOut } = await openRunData(config, pixels);
-  const estimated = estimate({
-    config,
-    command: kind,
+  const estimated = estimate(plan, {
     size: modelSize(config),
     samples: train.length,
     heldOutSamples: heldOut?.length ?? 0,
-    rewards,
     ...(trial && { secondsPerStep: await trialSeconds(plan) }),
   });
   terminal.result({ plan: estimated, config }, estimateText(estimated));

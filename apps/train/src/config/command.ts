@@ -87,6 +87,7 @@ function commandOption(flag: ConfigFlag): Option {
     isSwitch ? `${flag.flag} [true|false]` : `${flag.flag} <${placeholder(flag)}>`,
     text,
   );
+  option.negate = false; // `--no-decay` takes a list and negates nothing
   if (flag.kind === "list") option.argParser(collect);
   if (!flag.everyday) option.hideHelp();
   return option.helpGroup(`${flag.group}:`);

@@ -112,7 +112,7 @@ function problemsOf(
     "flag" in option ? `${option.flag} (${path.join(".")} in a file)` : `The option ${path.join(".")}`;
   const value = at(tree, path);
   const isMember = path.length > option.path.length;
-  const wanted = isMember ? issue.message : `It takes ${option.takes}.`;
+  const wanted = isMember || issue.code === "custom" ? issue.message : `It takes ${option.takes}.`;
   const hint = typeof value === "string" && !isMember ? didYouMean(value, option.choices) : "";
   return [`${named} is ${JSON.stringify(value) ?? "missing"}. ${wanted}${hint}`];
 }

@@ -1,21 +1,6 @@
-import { GrpoConfig, LossOptions, SftConfig } from "@vlmr1/grpo";
+import { GrpoConfig, losses, optimizers, SftConfig } from "@vlmr1/grpo";
 import { z } from "zod";
-
-/** Loss variants by name. */
-export const lossNames = [
-  "grpo",
-  "bnpo",
-  "dr-grpo",
-  "dapo",
-  "gspo",
-  "cispo",
-  "sapo",
-  "vespo",
-  "luspo",
-] as const;
-
-/** Optimizers by name. */
-export const optimizerNames = ["adamw", "adam", "muon", "sgd"] as const;
+import { checkVariant, variantOptions } from "./variant-options.ts";
 
 /** Formats of datasets by name; what each reads is in datasets/named-datasets.ts. */
 export const datasetNames = [
@@ -85,57 +70,6 @@ const Scenes = z.strictObject({
   side: z.int().min(16).max(2048).default(64).describe("Width and height in pixels."),
 });
 
-const LossSettings = z.strictObject({
-  beta: optional.number(
-    "Weight of the KL term; 0 needs no reference (default: the variant's own, 0.04 or 0).",
-  ),
-  kl: z.enum(["k1", "k2", "k3"]).optional().describe("Estimator of the KL term (default: k3)."),
-  biasCorrectedKl: optional.boolean("Multiply the KL term by the importance ratio."),
-  entropyCoefficient: optional.number("Weight of a bonus for the policy's entropy (default: 0)."),
-  topEntropy: optional.number("Fraction of the least certain tokens to learn from (default: 1, all)."),
-  offPolicyThreshold: optional.number("Drop bad answers that fell by more than this, in nats."),
-  samplerCorrection: LossOptions.shape.samplerCorrection,
-  reportEntropy: optional.boolean("Measure the policy's entropy (default: true)."),
-  clipLow: optional.number("The ratio is clipped below 1 - clip-low (grpo: 0.2, gspo: 0.0003)."),
-  clipHigh: optional.number("The ratio is clipped above 1 + clip-high (grpo: 0.2, DAPO's paper: 0.28)."),
-  delta: optional.number("Cap of the ratio for bad answers (two-sided clipping)."),
-  ratioLevel: z
-    .enum(["token", "sequence"])
-    .optional()
-    .describe("One ratio for each token, or for each completion."),
-  maxRatio: optional.number("cispo: cap of the importance weight."),
-  temperaturePositive: optional.number("sapo: sharpness of the gate for good answers."),
-  temperatureNegative: optional.number("sapo: sharpness of the gate for bad answers."),
-  kPositive: optional.number("vespo: power of the weight for good answers."),
-  lambdaPositive: optional.number("vespo: decay of the weight for good answers."),
-  kNegative: optional.number("vespo: power of the weight for bad answers."),
-  lambdaNegative: optional.number("vespo: decay of the weight for bad answers."),
-});
-
-const OptimizerSettings = z.strictObject({
-  betas: z
-    .tuple([z.number(), z.number()])
-    .optional()
-    .describe("adamw, adam, muon: decay of the two running means (default: 0.9,0.999)."),
-  epsilon: optional.number("adamw, adam, muon: added to the root of the second moment."),
-  weightDecay: optional.number("Weight decay (default: 0)."),
-  amsgrad: optional.boolean("adamw, adam: divide by the largest second moment so far."),
-  momentum: optional.number("muon, sgd: decay of the running mean of gradients."),
-  nesterov: optional.boolean("muon, sgd: look ahead along the momentum."),
-  newtonSchulz: optional.number("muon: iterations of orthogonalisation (default: 5)."),
-  matrixScale: z.enum(["shape", "rms"]).optional().describe("muon: size of an update."),
-  adamRate: optional.number("muon: learning rate of what is not a matrix, as a fraction."),
-  exclude: z.array(z.string()).optional().describe("muon: name patterns of matrices that AdamW trains."),
-  rates: z
-    .record(z.string(), z.number())
-    .optional()
-    .describe("Learning-rate multipliers by name pattern, as JSON; 0 freezes."),
-  noDecay: z
-    .array(z.string())
-    .optional()
-    .describe("Name patterns of parameters that weight decay leaves alone."),
-});
-
 const Evaluation = z.strictObject({
   metrics: z
     .array(z.string())
@@ -162,8 +96,12 @@ const Sampler = z.strictObject({
   concurrency: z.int().min(1).default(16).describe("Prompts asked at once."),
 });
 
+function namesOf<Variants extends object>(variants: Variants): (keyof Variants & string)[] {
+  return Object.keys(variants) as (keyof Variants & string)[];
+}
+
 /** Everything that a run can be told. The command line, the configuration file and docs/configuration.md are made of it. */
-export const RunConfig = z.strictObject({
+const RunOptions = z.strictObject({
   model: z
     .string()
     .default("nano")
@@ -218,12 +156,12 @@ export const RunConfig = z.strictObject({
     .describe("What the numbers of a box mean in the model's answers; auto follows its family."),
   evaluation: Evaluation.prefault({}).describe("How the policy is measured."),
 
-  loss: z.enum(lossNames).default("grpo").describe("Variant of the policy loss."),
-  lossOptions: LossSettings.prefault({}).describe(
-    "Options of the loss; those of other variants are refused.",
-  ),
-  optimizer: z.enum(optimizerNames).default("adamw").describe("What turns gradients into updates."),
-  optimizerOptions: OptimizerSettings.prefault({}).describe("Options of the optimizer."),
+  loss: z.enum(namesOf(losses)).default("grpo").describe("Variant of the policy loss."),
+  lossOptions: variantOptions(losses)
+    .prefault({})
+    .describe("Options of the loss; those of other variants are refused."),
+  optimizer: z.enum(namesOf(optimizers)).default("adamw").describe("What turns gradients into updates."),
+  optimizerOptions: variantOptions(optimizers).prefault({}).describe("Options of the optimizer."),
   grpo: GrpoConfig.omit({ seed: true }).prefault({}).describe("Reinforcement learning."),
   sft: SftConfig.omit({ seed: true }).prefault({}).describe("Supervised fine-tuning."),
   sampler: Sampler.optional().describe("A server that samples; absent: the policy itself."),
@@ -234,5 +172,16 @@ export const RunConfig = z.strictObject({
   out: optional.text("Folder of the run (default: a new one under runs/)."),
   live: z.boolean().default(false).describe("Serve a page on this computer that follows the run."),
   port: z.int().min(0).max(65_535).default(0).describe("Port of that page; 0 is any free one."),
+});
+
+/** The same, with the options of loss and optimizer checked by the variants that were chosen. */
+export const RunConfig = RunOptions.superRefine((config, context) => {
+  const { loss, lossOptions, optimizer, optimizerOptions } = config;
+  checkVariant(losses, loss, lossOptions, { path: "lossOptions", kind: "loss", context });
+  checkVariant(optimizers, optimizer, optimizerOptions, {
+    path: "optimizerOptions",
+    kind: "optimizer",
+    context,
+  });
 });
 export type RunConfig = z.output<typeof RunConfig>;

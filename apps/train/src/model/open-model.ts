@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { pixels, resized, thousand, unit, VlmR1Error, type FrameOf } from "@vlmr1/core";
+import { VlmR1Error, type FrameOf } from "@vlmr1/core";
 import { openEngine, type Engine } from "@vlmr1/engine";
 import { loadModel, type Model } from "@vlmr1/model";
 import type { RunConfig } from "../config/run-config.ts";
@@ -47,18 +47,7 @@ export function modelFolder(name: string): string {
   );
 }
 
-/**
- * The frame in which a model writes boxes. `auto` follows the families' training: Qwen2.5-VL writes pixels of the resized image, Qwen3-VL,
- * Qwen2-VL and InternVL thousandths, all others fractions.
- */
-export function modelFrame({ processor, architecture }: Model, name: RunConfig["frame"] = "auto"): FrameOf {
-  const frames: Readonly<Record<Exclude<RunConfig["frame"], "auto">, FrameOf>> = {
-    pixels,
-    unit,
-    thousand,
-    resized: (image) => (processor ? resized(processor.layout(image).resized, image) : pixels(image)),
-  };
-  if (name !== "auto") return frames[name];
-  if (architecture.modelType === "qwen2_5_vl") return frames.resized;
-  return /^(qwen3_vl|qwen2_vl|internvl)/.test(architecture.modelType) ? thousand : unit;
+/** The frame in which a model writes boxes. `auto`: that of its family. */
+export function modelFrame(model: Model, name: RunConfig["frame"] = "auto"): FrameOf {
+  return model.boxFrame(name === "auto" ? undefined : name);
 }

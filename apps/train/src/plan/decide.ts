@@ -1,22 +1,7 @@
 import { pixels, type RewardFunction, type ScoreFunction } from "@vlmr1/core";
-import {
-  adam,
-  adamW,
-  bnpoLoss,
-  cispoLoss,
-  dapoLoss,
-  drGrpoLoss,
-  grpoLoss,
-  gspoLoss,
-  luspoLoss,
-  muon,
-  sapoLoss,
-  sgd,
-  vespoLoss,
-  type Optimizer,
-  type PolicyLoss,
-} from "@vlmr1/grpo";
-import type { lossNames, optimizerNames, RunConfig } from "../config/run-config.ts";
+import { losses, optimizers, type Optimizer, type PolicyLoss } from "@vlmr1/grpo";
+import type { RunConfig } from "../config/run-config.ts";
+import { given } from "../config/variant-options.ts";
 import { namedDatasets, type TruthKind } from "../datasets/named-datasets.ts";
 import { evaluationMetrics, rewardNames, trainingScore } from "../rewards/load-reward.ts";
 import type { RewardSettings } from "../rewards/named-rewards.ts";
@@ -48,8 +33,8 @@ export async function decide(kind: "grpo" | "sft", config: RunConfig): Promise<R
     kind,
     config,
     truth,
-    optimizer: chosenOptimizer(config),
-    loss: chosenLoss(config),
+    optimizer: optimizers[config.optimizer](given(config.optimizerOptions)),
+    loss: losses[config.loss](given(config.lossOptions)),
     rewards: kind === "grpo" ? rewards : [],
     score: (settings) => trainingScore(rewards, truth, settings),
     metrics: (settings) => evaluationMetrics(config.evaluation.metrics, truth, settings),
@@ -57,39 +42,4 @@ export async function decide(kind: "grpo" | "sft", config: RunConfig): Promise<R
   if (kind === "grpo") await plan.score({ frame: pixels });
   await plan.metrics({ frame: pixels });
   return plan;
-}
-
-const losses: Readonly<Record<(typeof lossNames)[number], (options: object) => PolicyLoss>> = {
-  grpo: grpoLoss,
-  bnpo: bnpoLoss,
-  "dr-grpo": drGrpoLoss,
-  dapo: dapoLoss,
-  gspo: gspoLoss,
-  cispo: cispoLoss,
-  sapo: sapoLoss,
-  vespo: vespoLoss,
-  luspo: luspoLoss,
-};
-
-/** The loss that a configuration names. Options that are not given are the variant's own. */
-function chosenLoss({ loss, lossOptions }: RunConfig): PolicyLoss {
-  return losses[loss](given(lossOptions));
-}
-
-const optimizers: Readonly<Record<(typeof optimizerNames)[number], (options: object) => Optimizer>> = {
-  adamw: adamW,
-  adam,
-  muon,
-  sgd,
-};
-
-/** The optimizer that a configuration names. Options that are not given are its own. */
-function chosenOptimizer({ optimizer, optimizerOptions }: RunConfig): Optimizer {
-  const { newtonSchulz: iterations, matrixScale: scale, ...shared } = optimizerOptions;
-  return optimizers[optimizer](given({ ...shared, iterations, scale }));
-}
-
-/** The members that have a value. */
-function given(options: object): object {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

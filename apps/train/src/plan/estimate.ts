@@ -12,6 +12,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RunConfig } from "../config/run-config.ts";
 import { duration } from "../terminal.ts";
+import type { RunPlan } from "./decide.ts";
 
 /** What a run will do, before it does anything. */
 export interface Estimate {
@@ -36,27 +37,20 @@ export interface Estimate {
   readonly secondsPerStep?: number;
 }
 
-/** What the plan is made from. */
+/** What the estimate is made from, beside the plan. */
 export interface EstimateInputs {
-  readonly config: RunConfig;
-  readonly command: "grpo" | "sft";
   readonly size: ModelSize;
   readonly samples: number;
   readonly heldOutSamples: number;
-  readonly rewards: readonly string[];
   readonly secondsPerStep?: number;
 }
 
 /** Works out batches, epochs and memory of a run. */
-export function estimate({
-  config,
-  command,
-  size,
-  samples,
-  heldOutSamples,
-  rewards,
-  secondsPerStep,
-}: EstimateInputs): Estimate {
+export function estimate(
+  plan: RunPlan,
+  { size, samples, heldOutSamples, secondsPerStep }: EstimateInputs,
+): Estimate {
+  const { kind: command, rewards, config } = plan;
   const { grpo, sft } = config;
   const isGrpo = command === "grpo";
   const steps = (isGrpo ? grpo : sft).steps;
@@ -78,7 +72,7 @@ export function estimate({
     updatesPerStep: updates,
     epochs: (steps * promptsPerStep) / samples,
     rewards,
-    memory: memoryOf(config, size, isGrpo, prompts),
+    memory: memoryOf(plan, size, prompts),
     ...(secondsPerStep !== undefined && { secondsPerStep }),
   };
 }
@@ -92,14 +86,14 @@ const promptTokens = 512;
  * about 12 hidden and 3 intermediate vectors a token, and prompts of 512 tokens.
  */
 function memoryOf(
-  config: RunConfig,
+  { config, kind, optimizer, loss }: RunPlan,
   { architecture, parameters, trained }: ModelSize,
-  isGrpo: boolean,
   prompts: number,
 ) {
-  const { grpo, sft, train, optimizer } = config;
+  const { grpo, sft, train } = config;
+  const isGrpo = kind === "grpo";
   const { decoder } = architecture;
-  const moments = { adamw: 2, adam: 2, muon: 3, sgd: 1 }[optimizer];
+  const moments = optimizer.stateNames.length;
   const isLora = train === "lora";
   const length = isGrpo ? grpo.maxNewTokens : sft.maxAnswerTokens;
   const completions = isGrpo ? grpo.groupSize : 1;
@@ -107,7 +101,7 @@ function memoryOf(
   const cached = isGrpo ? grpo.promptsPerStep * (promptTokens + completions * length) : 0;
   const perToken = 12 * decoder.hiddenSize + 3 * decoder.intermediateSize;
   const layers = config.checkpointLayers ? 2 : decoder.layers;
-  const usesReference = isGrpo && !isLora && config.lossOptions.beta !== 0;
+  const usesReference = isGrpo && !isLora && loss.needs.reference;
   return {
     weights: parameters * float * (isLora ? 2 : 1),
     training: trained * float * (1 + moments + (isLora ? 1 : 0)),

@@ -106,14 +106,14 @@ async function withOpened<Result>(plan: RunPlan, work: (opened: Opened) => Promi
   return withModel(config, async (model) => {
     const frame = modelFrame(model, config.frame);
     const data = await openRunData(config, frame);
-    const policy = await openPolicy(model, config);
+    const policy = await openPolicy(model, plan);
     return work({ model, frame, data, policy, heldOut: await heldOutOf(plan, data, frame) });
   });
 }
 
-/** The policy that a configuration trains. */
-function openPolicy(model: Model, config: RunConfig): Promise<Policy> {
-  const { train: part, lora, seed, checkpointLayers, lossOptions } = config;
+/** The policy that a plan trains. */
+function openPolicy(model: Model, { kind, config, loss }: RunPlan): Promise<Policy> {
+  const { train: part, lora, seed, checkpointLayers, grpo } = config;
   const known = ["all", "language", "lora"] as const;
   const named = known.find((name) => name === part);
   return createPolicy(model, {
@@ -121,7 +121,7 @@ function openPolicy(model: Model, config: RunConfig): Promise<Policy> {
     lora: loraOptions(lora),
     rng: createRng(seed).fork("adapter"),
     checkpoint: checkpointLayers,
-    keepReference: lossOptions.beta !== 0 || config.grpo.measureKlEvery > 0,
+    keepReference: kind === "grpo" && (loss.needs.reference || grpo.measureKlEvery > 0),
   });
 }
 

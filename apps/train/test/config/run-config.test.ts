@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
+import { losses, optimizers } from "@vlmr1/grpo";
 import { describe, expect, test } from "vitest";
 import { configFlags, configOptions, scopes } from "../../src/config/options.ts";
 import { configurationPage } from "../../src/config/page.ts";
 import { RunConfig } from "../../src/config/run-config.ts";
+import { run } from "../commands/run.ts";
 
 describe.each(Object.entries(scopes))("vlmr1 %s", (_, scope) => {
   const flags = configFlags(RunConfig, scope).map(({ flag }) => flag);
@@ -63,4 +65,32 @@ test("docs/configuration.md is current (UPDATE_DOCS=1 writes it)", async () => {
   const text = configurationPage(RunConfig);
   if (process.env["UPDATE_DOCS"]) (await import("node:fs")).writeFileSync(page, text);
   expect(readFileSync(page, "utf8")).toBe(text);
+});
+
+test("options of losses and optimizers are the variants' own: each is a flag, and another variant's is refused", () => {
+  const flags = configFlags(RunConfig, scopes.grpo).map(({ key }) => key);
+  for (const [section, variants] of [
+    ["lossOptions", losses],
+    ["optimizerOptions", optimizers],
+  ] as const)
+    for (const { options } of Object.values(variants))
+      for (const name of Object.keys(options.shape))
+        expect(
+          flags.some((key) => key === `${section}.${name}` || key.startsWith(`${section}.${name}.`)),
+        ).toBe(true);
+  const message = (config: object) => RunConfig.safeParse(config).error?.issues[0]?.message;
+  expect(message({ loss: "cispo", lossOptions: { clipLow: 0.1 } })).toBe(
+    "The loss cispo has no such option; it is one of bnpo, dapo, dr-grpo, grpo, gspo, luspo.",
+  );
+  expect(message({ optimizer: "sgd", optimizerOptions: { momentum: 2 } })).toContain(
+    "expected number to be <1",
+  );
+  expect(RunConfig.parse({ loss: "gspo", lossOptions: { clipLow: 1e-4 } }).lossOptions).toEqual({
+    clipLow: 1e-4,
+  });
+});
+
+test("a flag that begins with no takes its list", async () => {
+  const { json } = await run("grpo", "--dry-run", "--no-decay", "*norm*,*bias", "--json");
+  expect(json).toMatchObject({ config: { optimizerOptions: { noDecay: ["*norm*", "*bias"] } } });
 });

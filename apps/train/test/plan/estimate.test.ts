@@ -1,21 +1,19 @@
 import { expect, test } from "vitest";
 import { RunConfig } from "../../src/config/run-config.ts";
+import { decide } from "../../src/plan/decide.ts";
 import { estimate, estimateText, modelSize } from "../../src/plan/estimate.ts";
 
-const plan = (config: unknown, command: "grpo" | "sft" = "grpo") => {
+const plan = async (config: unknown, command: "grpo" | "sft" = "grpo") => {
   const parsed = RunConfig.parse(config);
-  return estimate({
-    config: parsed,
-    command,
+  return estimate(await decide(command, parsed), {
     size: modelSize(parsed),
     samples: 1000,
     heldOutSamples: 10,
-    rewards: ["iou"],
   });
 };
 
-test("the arithmetic of batches is exact", () => {
-  const { completionsPerStep, microBatches, updatesPerStep, epochs, steps } = plan({
+test("the arithmetic of batches is exact", async () => {
+  const { completionsPerStep, microBatches, updatesPerStep, epochs, steps } = await plan({
     grpo: {
       steps: 100,
       promptsPerStep: 10,
@@ -34,39 +32,36 @@ test("the arithmetic of batches is exact", () => {
   });
 });
 
-test("parameters are counted from the configuration of the model alone", () => {
-  const all = plan({ train: "all" });
+test("parameters are counted from the configuration of the model alone", async () => {
+  const all = await plan({ train: "all" });
   expect(all.trainedParameters).toBe(all.parameters);
   expect(all.parameters).toBeGreaterThan(800_000);
-  const language = plan({ train: "language" }).trainedParameters;
+  const language = (await plan({ train: "language" })).trainedParameters;
   expect(language).toBeLessThan(all.parameters);
   // Rank r adds r x (in + out) to each linear layer: twice the rank, twice the parameters.
-  const lora = (rank: number) => plan({ train: "lora", lora: { rank } }).trainedParameters;
-  expect(lora(8)).toBe(2 * lora(4));
+  const lora = async (rank: number) => (await plan({ train: "lora", lora: { rank } })).trainedParameters;
+  expect(await lora(8)).toBe(2 * (await lora(4)));
 });
 
-test("memory names what each option costs: a reference only with a KL term, moments by the optimizer", () => {
-  const full = plan({ train: "all" }).memory;
+test("memory names what each option costs: a reference only with a KL term, moments by the optimizer", async () => {
+  const memory = async (config: object) => (await plan(config)).memory;
+  const full = await memory({ train: "all" });
   expect(full.reference).toBe(full.weights);
-  expect(plan({ train: "all", lossOptions: { beta: 0 } }).memory.reference).toBe(0);
+  expect((await memory({ train: "all", lossOptions: { beta: 0 } })).reference).toBe(0);
+  expect((await memory({ train: "all", loss: "cispo" })).reference).toBe(0); // a variant whose own beta is 0
   expect(full.training).toBe(3 * full.weights); // gradient and Adam's two moments
-  expect(plan({ train: "all", optimizer: "sgd" }).memory.training).toBe(2 * full.weights);
-  const fewer = plan({ grpo: { promptsPerMicroBatch: 4 } }).memory.activations;
-  expect(plan({ grpo: {} }).memory.activations).toBe(4 * fewer);
+  const sgd = (momentum: number) =>
+    memory({ train: "all", optimizer: "sgd", optimizerOptions: { momentum } });
+  expect((await sgd(0.9)).training).toBe(2 * full.weights);
+  expect((await sgd(0)).training).toBe(full.weights);
+  const fewer = (await memory({ grpo: { promptsPerMicroBatch: 4 } })).activations;
+  expect((await memory({ grpo: {} })).activations).toBe(4 * fewer);
 });
 
-test("time is unknown until it is measured", () => {
-  expect(estimateText(plan({}))).toContain("unknown until a step has run");
+test("time is unknown until it is measured", async () => {
+  expect(estimateText(await plan({}))).toContain("unknown until a step has run");
   const config = RunConfig.parse({ grpo: { steps: 60 } });
-  const inputs = {
-    config,
-    command: "grpo" as const,
-    samples: 10,
-    heldOutSamples: 0,
-    rewards: ["iou"],
-    size: modelSize(config),
-  };
-  expect(estimateText(estimate({ ...inputs, secondsPerStep: 2 }))).toContain(
-    "about 2 min 0 s at 2.00 s a step",
-  );
+  const inputs = { samples: 10, heldOutSamples: 0, size: modelSize(config), secondsPerStep: 2 };
+  const text = estimateText(estimate(await decide("grpo", config), inputs));
+  expect(text).toContain("about 2 min 0 s at 2.00 s a step");
 });
