@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { VlmR1Error } from "@vlmr1/core";
 import type { Device, TensorView } from "./device/device.ts";
 import { viewOf } from "./device/view.ts";

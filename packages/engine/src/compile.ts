@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs-core";
 import { fillSkeleton, flattenArguments, skeletonOf, type FlatArguments } from "./arguments.ts";
 import type { Device, Program, TensorView } from "./device/device.ts";
 import { viewBytes, viewOf } from "./device/view.ts";

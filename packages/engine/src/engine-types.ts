@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs-core";
 import type { Precision } from "./precision.ts";
 
 /** Element types of tensors on a device. Booleans are one byte each. */

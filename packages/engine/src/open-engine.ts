@@ -1,5 +1,5 @@
 import { availableParallelism, totalmem } from "node:os";
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { VlmR1Error } from "@vlmr1/core";
 import { upload } from "./arguments.ts";
 import { compileFunction, type CompileContext } from "./compile.ts";

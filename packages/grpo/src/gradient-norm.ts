@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 
 /** Global L2 norm of a flat gradient. [N] -> [] */
 export function globalNorm(gradients: tf.Tensor1D): tf.Scalar {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs-core";
 import { createRng, type FrameKind, type FrameOf, type RgbImage, type Rng, VlmR1Error } from "@vlmr1/core";
 import type { Engine } from "@vlmr1/engine";
 import { boxFrameOf } from "./families/family.ts";

@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs-core";
 
 /** One named parameter inside the flat buffer that holds all that is trained. */
 export interface ParameterSpan {

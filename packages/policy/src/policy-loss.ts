@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs-core";
 
 /** What a loss sees: B completions of up to T tokens, right-padded. Recorded in a graph, so only TensorFlow.js ops touch it. */
 export interface PolicyLossInputs {

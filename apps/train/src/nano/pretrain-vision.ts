@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { Dataset, Rng } from "@vlmr1/core";
 import { defaultColors, defaultIcons, type Scene } from "@vlmr1/data";
 import { valueAndGrad, type DeviceTensor } from "@vlmr1/engine";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { DType } from "../engine-types.ts";
 import { allocate, sizeOf } from "../host-data.ts";
 import { hasOp, isScalarConstant, type GraphNode } from "./node.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { broadcast, concat, elementwise, matMul, pad, reshape, slice, transpose } from "../graph/build.ts";
 import type { GraphNode } from "../graph/node.ts";
 import { scalar } from "../graph/recording.ts";

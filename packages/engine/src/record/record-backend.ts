@@ -1,4 +1,5 @@
-import * as tf from "@tensorflow/tfjs";
+import "#tfjs-gradients"; // tfjs-core's entry for Node leaves out the gradients of its own kernels
+import * as tf from "@tensorflow/tfjs-core";
 import { VlmR1Error } from "@vlmr1/core";
 import type { DType, HostData } from "../engine-types.ts";
 import { allocate, dtypeOf, sizeOf } from "../host-data.ts";
@@ -172,8 +173,14 @@ const ownKernels: typeof kernelTable = {
 export function registerRecordBackend(): void {
   if (tf.findBackend(recordBackendName) || recordBackendName in tf.engine().registryFactory) return;
   tf.registerBackend(recordBackendName, recordBackend, 0);
-  const cpu = tf.getKernelsForBackend("cpu").map(({ kernelName }) => kernelName);
-  for (const kernelName of new Set([...Object.keys(kernelTable), ...Object.keys(ownKernels), ...cpu])) {
+  // TensorFlow.js exports the name of each kernel as a constant of that name; those without a rule get our error, not its own.
+  const named = Object.entries(tf).filter(([name, value]) => name === value);
+  const names = new Set([
+    ...Object.keys(kernelTable),
+    ...Object.keys(ownKernels),
+    ...named.map(([name]) => name),
+  ]);
+  for (const kernelName of names) {
     tf.registerKernel({
       kernelName,
       backendName: recordBackendName,

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { VlmR1Error } from "@vlmr1/core";
 import type { GraphNode, RecordedGraph, TensorSpec } from "../graph/node.ts";
 import { newRecording, withRecording } from "../graph/recording.ts";

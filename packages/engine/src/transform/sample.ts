@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 
 /** How to shape a distribution before sampling. Each may be a number (part of the program) or a scalar tensor. */
 export interface SampleOptions {

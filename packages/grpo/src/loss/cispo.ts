@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import { defineLoss, klWeight, LossOptions } from "./compose.ts";
 import { detached, meanOfAllTokens, meanOver } from "./terms.ts";

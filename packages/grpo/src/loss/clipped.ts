@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import { LossOptions, type SurrogateInputs } from "./compose.ts";
 import { meanOver } from "./terms.ts";

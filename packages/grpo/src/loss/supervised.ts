@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { maskedMean, maskedSum } from "./terms.ts";
 import type { PolicyLoss } from "@vlmr1/policy";
 

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { PolicyLossInputs } from "@vlmr1/policy";
 import { z } from "zod";
 

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import { matchesPattern } from "../name-pattern.ts";
 import { defineVariant } from "../variant.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import type { Optimizer } from "@vlmr1/policy";
 import { defineVariant } from "../variant.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { type ImageSize, resizeImage, type RgbImage, VlmR1Error } from "@vlmr1/core";
 import { z } from "zod";
 import {

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import { mergedGrid, type PatchGrid } from "../images/patches.ts";
 import type { ImageProcessor } from "../images/processor.ts";

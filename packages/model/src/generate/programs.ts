@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { Compiled, Engine } from "@vlmr1/engine";
 import type { KeyValues } from "../network/attention.ts";
 import type { TokenInputs } from "../network/decoder.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { type Rng, VlmR1Error } from "@vlmr1/core";
 import { drawFromWeights } from "@vlmr1/engine";
 import { z } from "zod";

@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs-core";
 import type { ImageSize } from "@vlmr1/core";
 import type { DecoderConfig } from "./decoder.ts";
 import type { Positions } from "./rotary.ts";

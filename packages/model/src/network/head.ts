@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { DecoderConfig } from "./decoder.ts";
 import { linear } from "./linear.ts";
 import { child, parameter, type Saver, type Scope } from "./scope.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { AdaptedModule } from "../lora/adapter.ts";
 import { type AdapterDropout, optionalParameter, parameter, type Scope } from "./scope.ts";
 import type { TensorSpec } from "./tensors.ts";

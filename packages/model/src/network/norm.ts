@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { VlmR1Error } from "@vlmr1/core";
 import { parameter, type Saver, type Scope } from "./scope.ts";
 import type { TensorSpec } from "./tensors.ts";

@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { updateSlice } from "@vlmr1/engine";
 import type { Architecture } from "./architecture.ts";
 import type { KeyValues } from "./attention.ts";

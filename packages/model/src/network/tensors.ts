@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs-core";
 import type { DeviceTensor, Engine } from "@vlmr1/engine";
 
 /** A tensor in host memory, row-major. */

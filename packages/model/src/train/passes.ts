@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import type { Rng, Sample } from "@vlmr1/core";
 import { checkpoint, type Compiled, type Engine, stopGradient, valueAndGrad } from "@vlmr1/engine";
 import type {

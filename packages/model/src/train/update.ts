@@ -1,4 +1,4 @@
-import * as tf from "@tensorflow/tfjs";
+import * as tf from "@tensorflow/tfjs-core";
 import { VlmR1Error } from "@vlmr1/core";
 import type { DeviceTensor, Engine } from "@vlmr1/engine";
 import type { ApplyOptions, ApplyReport, NothingUnread, Optimizer, ParameterLayout } from "@vlmr1/policy";
