@@ -1,4 +1,3 @@
-import { createRequire } from "node:module";
 import type { Device, LoadRequest, Program } from "../device/device.ts";
 import { allocate } from "../host-data.ts";
 import { toOnnx } from "../onnx/onnx-model.ts";
@@ -8,15 +7,14 @@ import { planOutputs } from "./cpu-plan.ts";
 import { directOutputs } from "./direct-outputs.ts";
 import { narrowFiles } from "./narrow-storage.ts";
 import { isFoldable, placeConstants, usesFiles } from "./place-constants.ts";
+import { findOnnxRuntime } from "./onnx-runtime.ts";
 import { createSession } from "./onnx-session.ts";
 import { hostDataOf, hostStorage, modelRunner, type HostStorage } from "./run-plan.ts";
 
 /** Name, version and place of ONNX Runtime. */
 export function onnxRuntime(): { readonly runtime: string; readonly library: string } {
-  const require = createRequire(import.meta.url);
-  const { version } = require("onnxruntime-node/package.json") as { version: string };
-  const library = require.resolve("onnxruntime-node/package.json").replace(/[\\/]package\.json$/, "");
-  return { runtime: `ONNX Runtime ${version}`, library };
+  const { version, folder } = findOnnxRuntime();
+  return { runtime: `ONNX Runtime ${version}`, library: folder };
 }
 
 /** The device that computes with ONNX Runtime in host memory. Matrices in 8 and 4 bits lie in files that programs map. */

@@ -1,9 +1,9 @@
 import { parentPort } from "node:worker_threads";
-import type { InferenceSession } from "onnxruntime-node";
 import type { TensorView } from "../device/device.ts";
 import { viewOf } from "../device/view.ts";
 import { allocate } from "../host-data.ts";
 import { writeConstants } from "./constants-folder.ts";
+import type { OnnxSession } from "./onnx-runtime.ts";
 import { createSession } from "./onnx-session.ts";
 import { hostDataOf, hostStorage, modelRunner, type HostStorage, type ModelRunner } from "./run-plan.ts";
 import type { RemoteView, WorkerReply, WorkerRequest } from "./worker-protocol.ts";
@@ -11,7 +11,7 @@ import type { RemoteView, WorkerReply, WorkerRequest } from "./worker-protocol.t
 /** The other side of `createWorkerDevice`: owns tensors and sessions, and handles one request after another. */
 const storages = new Map<number, HostStorage>();
 const views = new Map<number, TensorView>();
-const programs = new Map<number, { run: ModelRunner; session: InferenceSession | undefined }>();
+const programs = new Map<number, { run: ModelRunner; session: OnnxSession | undefined }>();
 
 function viewBehind({ id, storage, offset, shape }: RemoteView): TensorView {
   let view = views.get(id);
@@ -60,7 +60,7 @@ async function answer(request: WorkerRequest): Promise<Omit<WorkerReply, "reply"
       return {};
     }
     case "release":
-      await programs.get(request.program)?.session?.release();
+      programs.get(request.program)?.session?.release();
       programs.delete(request.program);
       return {};
   }

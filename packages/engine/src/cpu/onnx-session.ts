@@ -1,4 +1,4 @@
-import * as ort from "onnxruntime-node";
+import { loadOnnxModel, type OnnxSession, type SessionOptions } from "./onnx-runtime.ts";
 
 /** A model and the folder of the files that it maps. */
 export interface SessionRequest {
@@ -14,7 +14,7 @@ export interface SessionRequest {
 
 type SessionChoices = Pick<SessionRequest, "threads" | "folding" | "keepScratch">;
 
-const options = ({ threads, folding, keepScratch }: SessionChoices): ort.InferenceSession.SessionOptions => ({
+const options = ({ threads, folding, keepScratch }: SessionChoices): SessionOptions => ({
   executionProviders: ["cpu"],
   intraOpNumThreads: threads,
   interOpNumThreads: 1,
@@ -29,8 +29,8 @@ const options = ({ threads, folding, keepScratch }: SessionChoices): ort.Inferen
 });
 
 /** Creates a session. Spinning is off: on a machine that others use too, spinning threads halve the speed. */
-export function createSession({ model, folder, ...choices }: SessionRequest): Promise<ort.InferenceSession> {
+export function createSession({ model, folder, ...choices }: SessionRequest): Promise<OnnxSession> {
   const files = folder === undefined ? {} : { model_external_initializers_file_folder_path: folder };
   const session = { intra_op: { allow_spinning: "0" }, ...files };
-  return ort.InferenceSession.create(model, { ...options(choices), extra: { session } });
+  return loadOnnxModel(model, { ...options(choices), extra: { session } });
 }

@@ -1,9 +1,10 @@
-import * as ort from "onnxruntime-node";
+import { Tensor } from "onnxruntime-common";
 import type { Storage, TensorView } from "../device/device.ts";
 import { coincides, viewOf } from "../device/view.ts";
 import type { DType, HostData } from "../engine-types.ts";
 import { allocate, dtypeOf, sizeOf } from "../host-data.ts";
 import { writeRows, type OutputPlan } from "./cpu-plan.ts";
+import type { OnnxSession } from "./onnx-runtime.ts";
 
 /** A row of elements in host memory. */
 export interface HostStorage extends Storage {
@@ -21,14 +22,14 @@ export function hostDataOf(view: TensorView): HostData {
   return view.size === data.length ? data : data.subarray(view.offset, view.offset + view.size);
 }
 
-function nativeOf(view: TensorView): ort.Tensor {
-  view.native ??= new ort.Tensor(view.dtype as "float32", hostDataOf(view) as Float32Array, view.shape);
-  return view.native as ort.Tensor;
+function nativeOf(view: TensorView): Tensor {
+  view.native ??= new Tensor(view.dtype as "float32", hostDataOf(view) as Float32Array, view.shape);
+  return view.native as Tensor;
 }
 
 /** A loaded model and how the results of the function follow from its outputs. */
 export interface LoadedModel {
-  readonly session: ort.InferenceSession | undefined;
+  readonly session: OnnxSession | undefined;
   /** Indices of the inputs that are fed. */
   readonly fed: readonly number[];
   readonly outputs: readonly OutputPlan[];
@@ -52,15 +53,15 @@ export function modelRunner({ session, fed, outputs }: LoadedModel): ModelRunner
   );
   const outputNames = fetched.map((index) => `y${index}`);
   return async (inputs, targets, direct) => {
-    const feeds: Record<string, ort.Tensor> = {};
+    const feeds: Record<string, Tensor> = {};
     fed.forEach((index, k) => (feeds[inputNames[k]!] = nativeOf(inputs[index]!)));
-    const fetches: Record<string, ort.Tensor | null> = {};
+    const fetches: Record<string, Tensor | null> = {};
     for (const name of outputNames) fetches[name] = null;
     outputs.forEach((output, index) => {
       if (direct[index] && output.kind === "fetch") fetches[`y${output.fetch}`] = nativeOf(targets[index]!);
     });
     const values = session ? await session.run(feeds, fetches) : {};
-    const dataOf = (fetch: number): HostData => (values[`y${fetch}`] as ort.Tensor).data as HostData;
+    const dataOf = (fetch: number): HostData => (values[`y${fetch}`] as Tensor).data as HostData;
     return outputs.map((output, index) =>
       finish(output, { target: targets[index], direct: direct[index]!, inputs, dataOf }),
     );
