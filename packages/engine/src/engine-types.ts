@@ -4,6 +4,9 @@ import type { Precision } from "./precision.ts";
 /** Element types of tensors on a device. Booleans are one byte each. */
 export type DType = "float32" | "int32" | "bool";
 
+/** What computes: `cpu` ONNX Runtime, `pjrt` a plugin for an accelerator, `tensorflow` libtensorflow. */
+export type DeviceKind = "cpu" | "pjrt" | "tensorflow";
+
 /** Elements in host memory: `float32`, `int32` and `bool` in this order. */
 export type HostData = Float32Array | Int32Array | Uint8Array;
 
@@ -150,7 +153,7 @@ export interface ProgramDescription {
 
 /** What runs where. */
 export interface EngineDescription {
-  readonly device: "cpu" | "tensorflow";
+  readonly device: DeviceKind;
   /** Library that computes, with version, for example `ONNX Runtime 1.30.0`. */
   readonly runtime: string;
   /** Where the library was found. */
@@ -167,13 +170,15 @@ export interface EngineDescription {
 /** How an engine is opened. */
 export interface EngineOptions {
   /** `cpu` (default): ONNX Runtime, no set-up. `tensorflow`: libtensorflow, for GPUs and bfloat16. */
-  readonly device?: "cpu" | "tensorflow";
+  readonly device?: DeviceKind;
   /** Threads inside one operation. Default: the processors of the machine. */
   readonly threads?: number;
   /** Bytes that programs (constants and intermediate results, estimated) may hold before the least recently used is released. */
   readonly memoryLimit?: number;
   /** `cpu` only: compute in a worker thread so that the event loop stays free. `read` then copies. Default false. */
   readonly worker?: boolean;
+  /** `pjrt` only */
+  readonly plugin?: string;
   /** `tensorflow` only: folder with `libtensorflow_cc.so.2` or `libtensorflow.so.2`. Default: searched for. */
   readonly library?: string;
   /** `tensorflow` only: default of `CompileOptions.xla`. */
@@ -186,7 +191,7 @@ export interface EngineOptions {
 
 /** Compiles and runs functions of tensor trees on one device. */
 export interface Engine {
-  readonly device: "cpu" | "tensorflow";
+  readonly device: DeviceKind;
   /**
    * A tensor from host data or a TensorFlow.js tensor. On `cpu` typed arrays are not copied: the tensor IS that memory.
    * The type follows the array: Float32Array float32, Int32Array int32, Uint8Array bool. A number is a float32 scalar.

@@ -60,6 +60,10 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
 }
 
 async function openDevice(options: EngineOptions, threads: number): Promise<Device> {
+  if (options.device === "pjrt") {
+    const { createPjrtDevice } = await import("./pjrt/pjrt-device.ts");
+    return createPjrtDevice({ plugin: { file: options.plugin!, createOptions: {}, flags: {} }, threads });
+  }
   if (options.device !== "tensorflow")
     return options.worker ? createWorkerDevice(threads) : createCpuDevice(threads);
   // Imported here, so that nobody who computes on the cpu loads the foreign-function library.

@@ -4,6 +4,7 @@ import type { Engine } from "../src/index.ts";
 import { openEngine } from "../src/index.ts";
 import { kernelTable } from "../src/kernels/kernel-table.ts";
 import type { ContractCase } from "./contract/case.ts";
+import { devices } from "./contract/devices.ts";
 import { elementwiseCases } from "./contract/elementwise-cases.ts";
 import { reductionCases } from "./contract/reduction-cases.ts";
 import { compiled, distance, eager, gradients, values } from "./contract/run-case.ts";
@@ -17,25 +18,12 @@ const groups: Readonly<Record<string, readonly ContractCase[]>> = {
   windows: windowCases,
 };
 
-const tensorflow = process.env["VLMR1_TENSORFLOW"];
-const devices = tensorflow === undefined ? (["cpu"] as const) : (["cpu", "tensorflow"] as const);
 const seen = new Set<string>();
 
-test.skipIf(tensorflow !== undefined)(
-  "the tensorflow device passes the same suite with `npm run test:tensorflow`",
-  () => {
-    expect(devices).toEqual(["cpu"]);
-  },
-);
-
-describe.each(devices)("device %s gives the numbers of TensorFlow.js's cpu backend", (device) => {
+describe.each(devices)("device %s gives the numbers of TensorFlow.js's cpu backend", (_, options) => {
   let engine: Engine;
   beforeAll(async () => {
-    engine = await openEngine({
-      device,
-      threads: 2,
-      ...(device === "tensorflow" ? { library: tensorflow! } : {}),
-    });
+    engine = await openEngine(options);
   });
   afterAll(async () => {
     await engine.dispose();

@@ -3,19 +3,10 @@ import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs";
 import { VlmR1Error } from "@vlmr1/core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openEngine, updateSlice, type Engine, type EngineOptions } from "../src/index.ts";
+import { openEngine, updateSlice, type Engine } from "../src/index.ts";
+import { devices } from "./contract/devices.ts";
 
-const tensorflow = process.env["VLMR1_TENSORFLOW"];
-const engines: [string, EngineOptions][] = [
-  ["cpu", { threads: 2 }],
-  ["cpu in a worker thread", { threads: 2, worker: true }],
-  ...(tensorflow === undefined
-    ? []
-    : ([["tensorflow", { device: "tensorflow", library: tensorflow, threads: 2 }]] as [
-        string,
-        EngineOptions,
-      ][])),
-];
+const engines = [...devices, ["cpu in a worker thread", { threads: 2, worker: true }]] as const;
 
 const numbers = async (tensor: { read(): Promise<ArrayLike<number>> }): Promise<number[]> =>
   Array.from(await tensor.read());

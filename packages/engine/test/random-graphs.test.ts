@@ -1,14 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openEngine, type Engine } from "../src/index.ts";
+import { deviceUnderTest } from "./contract/devices.ts";
 import { compareRandomGraphs } from "./contract/compare-random-graphs.ts";
 
-const tensorflow = process.env["VLMR1_TENSORFLOW"];
 let engine: Engine;
 beforeAll(async () => {
-  engine = await openEngine({
-    threads: 1,
-    ...(tensorflow === undefined ? {} : { device: "tensorflow", library: tensorflow }),
-  });
+  engine = await openEngine(deviceUnderTest);
 });
 afterAll(async () => engine.dispose());
 

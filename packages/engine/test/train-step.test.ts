@@ -1,16 +1,13 @@
 import { readFileSync } from "node:fs";
 import * as tf from "@tensorflow/tfjs";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { otherDevice } from "./contract/devices.ts";
 import { checkpoint, openEngine, valueAndGrad, type Engine, type EngineOptions } from "../src/index.ts";
 
-const tensorflow = process.env["VLMR1_TENSORFLOW"];
 const options: readonly EngineOptions[] = [
   { threads: 2 },
-  ...(tensorflow === undefined
-    ? []
-    : ([{}, { xla: true }] as const).map(
-        (more) => ({ device: "tensorflow", library: tensorflow, threads: 2, ...more }) as const,
-      )),
+  ...(otherDevice ? [otherDevice] : []),
+  ...(otherDevice?.device === "tensorflow" ? [{ ...otherDevice, xla: true }] : []),
 ];
 let engines: Engine[];
 beforeAll(async () => {

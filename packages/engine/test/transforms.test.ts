@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import * as tf from "@tensorflow/tfjs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { deviceUnderTest } from "./contract/devices.ts";
 import {
   checkpoint,
   drawFromWeights,
@@ -14,14 +15,10 @@ import {
   type Engine,
 } from "../src/index.ts";
 
-const tensorflow = process.env["VLMR1_TENSORFLOW"];
 let engine: Engine;
 beforeAll(async () => {
   await tf.setBackend("cpu");
-  engine = await openEngine({
-    threads: 2,
-    ...(tensorflow === undefined ? {} : { device: "tensorflow", library: tensorflow }),
-  });
+  engine = await openEngine(deviceUnderTest);
 });
 afterAll(async () => engine.dispose());
 

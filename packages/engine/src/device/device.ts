@@ -1,4 +1,4 @@
-import type { DType, HostData } from "../engine-types.ts";
+import type { DeviceKind, DType, HostData } from "../engine-types.ts";
 import type { Narrow, Precision } from "../precision.ts";
 import type { RecordedGraph, Site } from "../graph/node.ts";
 
@@ -63,7 +63,7 @@ export interface Program {
 
 /** Something that stores tensors and runs graphs. */
 export interface Device {
-  readonly kind: "cpu" | "tensorflow";
+  readonly kind: DeviceKind;
   readonly runtime: string;
   readonly library: string;
   readonly processors: readonly string[];

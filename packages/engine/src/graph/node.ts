@@ -83,6 +83,11 @@ export function liveNodes(outputs: readonly GraphNode[]): GraphNode[] {
   return [...live].sort((a, b) => a.id - b.id);
 }
 
+/** The name of a node in a program; errors of the runtime mention it. */
+export function nodeName(node: GraphNode): string {
+  return `${node.op}_${node.id}`;
+}
+
 /** Bytes of a node's value. */
 export function nodeBytes(node: GraphNode): number {
   return sizeOf(node.shape) * (node.dtype === "bool" ? 1 : 4);

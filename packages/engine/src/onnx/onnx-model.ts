@@ -1,5 +1,5 @@
 import type { HostData } from "../engine-types.ts";
-import { liveNodes, type GraphNode } from "../graph/node.ts";
+import { liveNodes, nodeName, type GraphNode } from "../graph/node.ts";
 import type { Primitive } from "../graph/primitive.ts";
 import { encode } from "../protobuf.ts";
 import { normFusions } from "./fuse-norm.ts";
@@ -35,11 +35,6 @@ export interface OnnxModel {
   readonly fed: readonly number[];
   /** Number of primitive operations. */
   readonly operations: number;
-}
-
-/** The name of a node in the model; errors of the runtime mention it. */
-export function nodeName(node: GraphNode): string {
-  return `${node.op}_${node.id}`;
 }
 
 /** What can be fused in a graph, by node. */

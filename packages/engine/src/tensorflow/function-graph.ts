@@ -1,18 +1,9 @@
-import type { TensorView } from "../device/device.ts";
-import { liveNodes, type GraphNode, type RecordedGraph } from "../graph/node.ts";
+import { outputParts, targetRows, type Layout } from "../device/layout.ts";
+import { liveNodes, nodeName, type GraphNode, type RecordedGraph } from "../graph/node.ts";
 import type { Primitive } from "../graph/primitive.ts";
 import { sizeOf } from "../host-data.ts";
 import { attribute, createGraphWriter, type GraphWriter } from "./graph-writer.ts";
 import { tensorflowRules, type TensorFlowRule } from "./tensorflow-lowering.ts";
-
-/** Where inputs lie and where outputs go: which part of which stored row. */
-export interface Layout {
-  /** Rows that the function reads, as positions in the list of rows of a call; `inputs` are parts of them. */
-  readonly rows: readonly { readonly dtype: GraphNode["dtype"]; readonly length: number }[];
-  readonly inputs: readonly { readonly row: number; readonly offset: number }[];
-  /** Per output: undefined for new memory, else a part of a row. */
-  readonly targets: readonly ({ readonly row: number; readonly offset: number } | undefined)[];
-}
 
 /** A GraphDef with rows as inputs, and new rows as outputs. */
 export interface FunctionGraph {
@@ -50,7 +41,7 @@ export function functionGraph(graph: RecordedGraph, layout: Layout, options: Fun
   });
   for (const node of live) {
     if (node.op === "Input") continue;
-    const name = `${node.op}_${node.id}`;
+    const name = nodeName(node);
     const rule = tensorflowRules[node.op] as TensorFlowRule<Primitive>;
     rule(
       { writer, ...options },
@@ -80,28 +71,9 @@ export function functionGraph(graph: RecordedGraph, layout: Layout, options: Fun
   return { bytes: writer.finish(), usedRows: used, inputs, outputs, produced };
 }
 
-function targetRows({ targets }: Layout): number[] {
-  return [...new Set(targets.flatMap((target) => (target ? [target.row] : [])))];
-}
-
-/** Parts of a row that outputs fill, in order. */
-function partsOf(
-  graph: RecordedGraph,
-  { targets }: Layout,
-  row: number,
-): { output: number; offset: number; size: number }[] {
-  return targets
-    .flatMap((target, output) =>
-      target?.row === row
-        ? [{ output, offset: target.offset, size: sizeOf(graph.outputs[output]!.shape) }]
-        : [],
-    )
-    .sort((a, b) => a.offset - b.offset);
-}
-
 function isFilled(graph: RecordedGraph, layout: Layout, row: number): boolean {
   let at = 0;
-  for (const { offset, size } of partsOf(graph, layout, row)) {
+  for (const { offset, size } of outputParts(graph, layout, row)) {
     if (offset !== at) return false;
     at += size;
   }
@@ -156,7 +128,7 @@ function joinRow(
   const keep = (until: number): void => {
     if (until > at) pieces.push(slice(writer, `row${row}`, at, until - at, dtype, `keep${row}_${at}`));
   };
-  for (const { output, offset, size } of partsOf(graph, layout, row)) {
+  for (const { output, offset, size } of outputParts(graph, layout, row)) {
     keep(offset);
     pieces.push(flat[output]!);
     at = offset + size;
@@ -168,31 +140,4 @@ function joinRow(
     N: attribute.int(pieces.length),
     Tidx: attribute.type("int32"),
   });
-}
-
-/** The layout of a call, and a key that is equal for equal layouts. */
-export function layoutOf(
-  inputs: readonly TensorView[],
-  targets: readonly (TensorView | undefined)[],
-): { layout: Layout; storages: TensorView["storage"][]; key: string } {
-  const storages: TensorView["storage"][] = [];
-  const known = new Map<TensorView["storage"], number>();
-  const place = (view: TensorView): { row: number; offset: number } => {
-    let row = known.get(view.storage);
-    if (row === undefined) known.set(view.storage, (row = storages.push(view.storage) - 1));
-    return { row, offset: view.offset };
-  };
-  const layout: Layout = {
-    inputs: inputs.map(place),
-    targets: targets.map((target) => (target ? place(target) : undefined)),
-    rows: storages.map(({ dtype, length }) => ({ dtype, length })),
-  };
-  const key = [
-    ...layout.inputs.map(({ row, offset }) => `${row}+${offset}`),
-    ">",
-    ...layout.targets.map((target) => (target ? `${target.row}+${target.offset}` : "-")),
-    ">",
-    ...storages.map(({ length }) => length),
-  ].join(" ");
-  return { layout, storages, key };
 }

@@ -1,4 +1,5 @@
 import type { Device, LoadRequest, Program, Storage, TensorView } from "../device/device.ts";
+import { layoutOf } from "../device/layout.ts";
 import { viewOf } from "../device/view.ts";
 import type { DType, HostData } from "../engine-types.ts";
 import { liveNodes } from "../graph/node.ts";
@@ -6,7 +7,7 @@ import { allocate } from "../host-data.ts";
 import { explainRunError } from "../record/explain.ts";
 import { openTensorFlow, type Pointer, type TensorFlow } from "./c-api.ts";
 import { findTensorFlow } from "./find-library.ts";
-import { functionGraph, layoutOf, type FunctionGraph } from "./function-graph.ts";
+import { functionGraph, type FunctionGraph } from "./function-graph.ts";
 
 /** A row on the device, or in host memory while it is being written part by part. */
 interface DeviceStorage extends Storage {
