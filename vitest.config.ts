@@ -8,6 +8,7 @@ export default defineConfig({
     exclude: [
       "test/soak/**",
       "test/browser/**",
+      "test/pjrt/**",
       "test/tensorflow/**",
       "test/packed/**",
       "test/mpi/**",

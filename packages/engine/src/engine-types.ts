@@ -1,4 +1,5 @@
 import type * as tf from "@tensorflow/tfjs-core";
+import type { PluginOption } from "./pjrt/plugin-kinds.ts";
 import type { Precision } from "./precision.ts";
 
 /** Element types of tensors on a device. Booleans are one byte each. */
@@ -177,8 +178,15 @@ export interface EngineOptions {
   readonly memoryLimit?: number;
   /** `cpu` only: compute in a worker thread so that the event loop stays free. `read` then copies. Default false. */
   readonly worker?: boolean;
-  /** `pjrt` only */
+  /**
+   * `pjrt` only: which plugin, `cuda` (NVIDIA), `rocm` (AMD), `tpu`, `metal` (Apple), `oneapi` (Intel), or the path of a library that exports
+   * `GetPjrtApi`. Default: the first of these that is installed.
+   */
   readonly plugin?: string;
+  /** `pjrt` only: options of the plugin's client, for example `{ memory_fraction: 0.9 }`. GPUs do not preallocate unless asked. */
+  readonly pluginOptions?: Readonly<Record<string, PluginOption>>;
+  /** `pjrt` only: `site-packages` folders to look for plugins in. Default: those of `python3`. `pluginFolders(env)` finds more. */
+  readonly pluginFolders?: readonly string[];
   /** `tensorflow` only: folder with `libtensorflow_cc.so.2` or `libtensorflow.so.2`. Default: searched for. */
   readonly library?: string;
   /** `tensorflow` only: default of `CompileOptions.xla`. */

@@ -2,6 +2,7 @@ export type {
   ArgumentTree,
   Compiled,
   CompileOptions,
+  DeviceKind,
   DeviceTensor,
   DType,
   Engine,
@@ -17,6 +18,8 @@ export type {
   TensorLike,
 } from "./engine-types.ts";
 export { openEngine } from "./open-engine.ts";
+export { installedPlugins, pluginFolders, type InstalledPlugin } from "./pjrt/find-plugin.ts";
+export type { PluginName, PluginOption } from "./pjrt/plugin-kinds.ts";
 export {
   narrow,
   narrowingError,

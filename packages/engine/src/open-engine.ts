@@ -62,7 +62,9 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
 async function openDevice(options: EngineOptions, threads: number): Promise<Device> {
   if (options.device === "pjrt") {
     const { createPjrtDevice } = await import("./pjrt/pjrt-device.ts");
-    return createPjrtDevice({ plugin: { file: options.plugin!, createOptions: {}, flags: {} }, threads });
+    const { findPlugin } = await import("./pjrt/find-plugin.ts");
+    const { plugin, pluginOptions = {}, pluginFolders: folders } = options;
+    return createPjrtDevice({ plugin: findPlugin({ plugin, options: pluginOptions, folders }), threads });
   }
   if (options.device !== "tensorflow")
     return options.worker ? createWorkerDevice(threads) : createCpuDevice(threads);

@@ -6,7 +6,7 @@ import { liveNodes } from "../graph/node.ts";
 import { allocate, dtypeOf } from "../host-data.ts";
 import { widen } from "../precision.ts";
 import { explainRunError } from "../record/explain.ts";
-import type { Address } from "./c-api.ts";
+import { loadLibrary, type Address } from "./c-api.ts";
 import { compileOptions, type XlaFlags } from "./compile-options.ts";
 import { openClient, type Executable, type HostArray, type PjrtClient } from "./pjrt-client.ts";
 import type { FoundPlugin } from "./find-plugin.ts";
@@ -39,6 +39,7 @@ export interface PjrtOptions {
 
 /** The device that computes with a PJRT plugin. */
 export function createPjrtDevice({ plugin, threads }: PjrtOptions): Device {
+  for (const library of plugin.libraries) loadLibrary(library, true);
   const client = openClient(plugin.file, plugin.createOptions);
   const context: DeviceContext = {
     client,
@@ -169,7 +170,8 @@ async function read(context: DeviceContext, view: TensorView): Promise<HostData>
     await client.download(storage.box.whole[0]!, codes);
     return widen({ precision: "bfloat16", shape: view.shape, codes });
   }
-  const isPart = view.size < length && alignment > 0 && (view.offset * elementBytes[element]) % alignment === 0;
+  const isPart =
+    view.size < length && alignment > 0 && (view.offset * elementBytes[element]) % alignment === 0;
   const buffers = isPart ? partOfRow(context, storage, view.offset, view.size) : storage.box.whole;
   const data = allocate(dtype, isPart ? view.size : length);
   await client.download(buffers[0]!, data);

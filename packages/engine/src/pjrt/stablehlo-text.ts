@@ -5,7 +5,10 @@ import { bytesOf, sizeOf } from "../host-data.ts";
 export type Element = "f32" | "bf16" | "i32" | "i1" | "ui8";
 
 /** Bytes of an element in a buffer. */
-export const elementBytes = { f32: 4, bf16: 2, i32: 4, i1: 1, ui8: 1 } as const satisfies Record<Element, number>;
+export const elementBytes = { f32: 4, bf16: 2, i32: 4, i1: 1, ui8: 1 } as const satisfies Record<
+  Element,
+  number
+>;
 
 /** The element type of an engine type. */
 export const elementOf = { float32: "f32", int32: "i32", bool: "i1" } as const satisfies Record<
