@@ -122,7 +122,8 @@ export function openClient(file: string, options: Readonly<Record<string, NamedV
     upload: (data, element, processor) =>
       made(upload(plugin, client, { data, element, device: processors[processor]!.handle })),
     async download(buffer, data) {
-      if (data.length > 0) await events.settled(toHost(buffer, data));
+      const event = data.length === 0 ? 0n : toHost(buffer, data);
+      if (event !== 0n) await events.settled(event);
     },
     downloadNow(buffer, data) {
       if (data.length > 0) awaitEvent(plugin, toHost(buffer, data));
@@ -227,7 +228,6 @@ function watchEvents(plugin: Plugin): Events {
   return {
     settled: (event) =>
       new Promise((resolve, reject) => {
-        if (event === 0n) return void resolve();
         const argument = next++;
         waiting.set(argument, (error) => {
           try {

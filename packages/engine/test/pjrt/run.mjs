@@ -67,10 +67,10 @@ const given = at < 0 ? undefined : args.splice(at, 2)[1];
 let [passed, failed] = [0, 0];
 for (const wheel of given === undefined ? wheels : [undefined]) {
   const title = wheel ? `${wheel.name} ${wheel.version}` : given;
-  console.log(`== ${title}`);
+  process.stdout.write(`== ${title}\n`);
   const counts = suite(wheel ? install(wheel) : given, title, args);
   passed += counts.passed;
   failed += counts.failed;
 }
-console.log(`${passed} passed, ${failed} failed`);
+process.stdout.write(`${passed} passed, ${failed} failed\n`);
 process.exit(failed === 0 ? 0 : 1);
