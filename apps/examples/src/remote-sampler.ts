@@ -31,7 +31,7 @@ const sampler = createRemoteSampler({ url, model: "nano" });
 const loss = grpoLoss({ samplerCorrection: { max: 2 } }); // another engine's numbers are never quite the policy's
 const dataset = drawScenes({ rng: rng.fork("scenes"), length: 16 });
 const score = weightedSum({ iou: iouReward({ frame: thousand }) });
-const config = { steps: 1, promptsPerStep: 2, groupSize: 2, skipConstantGroups: false };
+const config = { steps: 1, promptsPerStep: 2, groupSize: 2, skipZeroVarianceGroups: false };
 for await (const { metrics } of train({ policy, sampler, loss, dataset, score, config }))
   console.log(metrics);
 await model.dispose();

@@ -27,7 +27,7 @@ async function run(stop: number, directory?: string) {
       learningRate: 2e-3,
       iterations: 2,
       referenceSync: { every: 2, mix: 0.5 },
-      skipConstantGroups: false,
+      skipZeroVarianceGroups: false,
     },
     ...(directory !== undefined && { directory, resume: true }),
   };

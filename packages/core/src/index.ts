@@ -32,3 +32,4 @@ export { resizeImage, type ResizeTarget } from "./resize-image.ts";
 export type { RewardBreakdown, RewardFunction, RewardInput, ScoreFunction } from "./reward.ts";
 export { createRng, type Rng } from "./rng.ts";
 export type { Dataset, Sample, ScoredSample } from "./sample.ts";
+export { hasZeroVariance, mean, quantile, std } from "./statistics.ts";

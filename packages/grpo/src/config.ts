@@ -1,10 +1,13 @@
 import { z } from "zod";
-import { RunOptions } from "./run-options.ts";
+import { AdvantageOptions } from "./rollout/advantages.ts";
+import { RolloutOptions } from "./rollout/rollout.ts";
+import { RunOptions } from "./run/run.ts";
 
 /** Configuration of a GRPO run. Every field has a default and a description: command line, file and documentation come from here. */
 export const GrpoConfig = RunOptions.extend({
   promptsPerStep: z.int().min(1).default(16).describe("Prompts sampled in a step (P)."),
-  groupSize: z.int().min(2).default(8).describe("Answers to each prompt (G)."),
+  ...RolloutOptions.shape,
+  ...AdvantageOptions.shape,
   promptsPerMicroBatch: z
     .int()
     .min(1)
@@ -15,51 +18,7 @@ export const GrpoConfig = RunOptions.extend({
   minibatches: z.int().min(1).default(1).describe("Updates that one pass over a step's answers is cut into."),
   iterations: z.int().min(1).default(1).describe("Passes over a step's answers (mu); 1 is on-policy."),
 
-  maxNewTokens: z.int().min(1).default(256).describe("Longest answer, in tokens."),
-  temperature: z
-    .number()
-    .gt(0)
-    .default(1)
-    .describe("Sampling temperature; log-probabilities are taken at it too."),
-  topK: z.int().min(1).optional().describe("Sample among the k likeliest tokens; absent: all."),
-  topP: z
-    .number()
-    .gt(0)
-    .max(1)
-    .optional()
-    .describe("Sample among the likeliest tokens that hold this probability."),
-  minP: z
-    .number()
-    .min(0)
-    .max(1)
-    .optional()
-    .describe("Sample among tokens with this fraction of the likeliest's probability."),
-  repetitionPenalty: z
-    .number()
-    .positive()
-    .optional()
-    .describe("Divides the logits of tokens already seen; 1 is none."),
-  stop: z.array(z.string()).optional().describe("Texts that end an answer."),
-
-  scale: z
-    .enum(["group", "batch", "none"])
-    .default("group")
-    .describe(
-      "Divide advantages by the deviation of the group (GRPO), of the batch, or by nothing (Dr. GRPO).",
-    ),
-  baseline: z
-    .enum(["mean", "leave-one-out"])
-    .default("mean")
-    .describe("Compare an answer with its group's mean, or with the mean of the others (RLOO)."),
-  combine: z
-    .enum(["sum-then-normalize", "normalize-then-sum"])
-    .default("sum-then-normalize")
-    .describe("Add rewards first, or normalise each inside its group first (GDPO)."),
-  rewardWeights: z
-    .record(z.string(), z.number())
-    .default({})
-    .describe("normalize-then-sum: weight of each reward by name; 1 where absent."),
-  skipConstantGroups: z
+  skipZeroVarianceGroups: z
     .boolean()
     .default(true)
     .describe(
@@ -70,7 +29,6 @@ export const GrpoConfig = RunOptions.extend({
     .min(0)
     .default(0)
     .describe("How often to draw other prompts in place of constant groups (DAPO's dynamic sampling)."),
-  maskTruncated: z.boolean().default(false).describe("Learn nothing from answers that were cut off."),
 
   promptOrder: z
     .enum(["shuffled", "sequential", "difficulty"])
@@ -88,10 +46,30 @@ export const GrpoConfig = RunOptions.extend({
     .min(0)
     .default(0)
     .describe("With beta 0: steps between measurements of the KL to the reference; 0 never measures."),
-  scoreConcurrency: z
-    .int()
-    .min(1)
-    .default(64)
-    .describe("Completions scored at once, for rewards that wait for a server."),
 });
 export type GrpoConfig = z.output<typeof GrpoConfig>;
+
+/** Configuration of supervised fine-tuning. */
+export const SftConfig = RunOptions.extend({
+  batchSize: z.int().min(1).default(32).describe("Samples in a step."),
+  samplesPerMicroBatch: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      "Samples in one forward and backward; fewer need less memory, gradients add up; absent: all at once.",
+    ),
+  order: z
+    .enum(["shuffled", "sequential"])
+    .default("shuffled")
+    .describe("Epochs in random order, or in order."),
+  bucketBatches: z
+    .int()
+    .min(1)
+    .default(8)
+    .describe(
+      "Batches drawn together and cut by length of answer, so that little is padded; 1 keeps the drawn order.",
+    ),
+  maxAnswerTokens: z.int().min(1).default(1024).describe("Longer answers are cut."),
+});
+export type SftConfig = z.output<typeof SftConfig>;

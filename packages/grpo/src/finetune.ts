@@ -1,20 +1,16 @@
 import { createRng, VlmR1Error, type Dataset, type Rng, type Sample } from "@vlmr1/core";
 import type { z } from "zod";
-import { cutByLength, cutEvenly } from "./batch.ts";
 import { supervisedLoss } from "./loss/supervised.ts";
 import type { Optimizer, Policy, TrainingGroup } from "@vlmr1/policy";
 import { adamW } from "./optimizer/adam.ts";
 import { parseOptions } from "./options.ts";
-import type { Progress } from "./progress.ts";
-import { createPromptChooser } from "./prompts.ts";
-import type { RunSummary, StepReport } from "./report.ts";
-import { runSteps, type RunSettings, type StepOutcome } from "./run.ts";
-import { scheduleFrom } from "./optimizer/schedule.ts";
-import type { Schedule } from "./optimizer/schedule.ts";
-import { SftConfig } from "./sft-config.ts";
-import { updateMetrics } from "./step-metrics.ts";
-import { createStopwatch } from "./stopwatch.ts";
-import { optimizerUpdate, type UpdateTools } from "./update.ts";
+import { scheduleFrom, type Schedule } from "./optimizer/schedule.ts";
+import { SftConfig } from "./config.ts";
+import { splitByLength, splitEvenly } from "./rollout/minibatches.ts";
+import { createPromptChooser } from "./rollout/prompts.ts";
+import { createStopwatch, type Progress, type RunSummary, type StepReport } from "./run/report.ts";
+import { runSteps, type RunSettings, type StepOutcome } from "./run/run.ts";
+import { optimizerUpdate, updateMetrics, type UpdateTools } from "./update.ts";
 
 /** What {@link finetune} needs. */
 export interface FinetuneOptions extends Omit<RunSettings, "config"> {
@@ -66,7 +62,7 @@ async function sftStep(tools: SftTools, progress: Progress): Promise<StepOutcome
   };
   const learningRate = config.learningRate * schedule(progress.scheduled++) * progress.rateFactor;
   const update = await watch.time("update", () =>
-    optimizerUpdate(tools, cutByLength(groups, config.samplesPerMicroBatch ?? config.batchSize), {
+    optimizerUpdate(tools, splitByLength(groups, config.samplesPerMicroBatch ?? config.batchSize), {
       totals,
       temperature: 1,
       learningRate,
@@ -99,13 +95,13 @@ function bucketedBatches(dataset: Dataset, policy: Policy, config: SftConfig, rn
   return async (step: number): Promise<TrainingGroup[]> => {
     const number = Math.floor(step / bucketBatches);
     if (bucket?.number !== number) {
-      const position = { promptsDrawn: number * bucketBatches * batchSize } as Progress;
+      const position = { step, promptsDrawn: number * bucketBatches * batchSize, prompts: {} };
       const indices = chooser.draw(position, bucketBatches * batchSize);
       const samples = await Promise.all(indices.map((index) => dataset.get(index)));
       const groups = samples.map((sample) => answerGroup(sample, policy, config.maxAnswerTokens));
       const length = ({ completions }: TrainingGroup) => completions[0]?.tokenIds.length ?? 0;
       const sorted = bucketBatches === 1 ? groups : groups.toSorted((a, b) => length(a) - length(b));
-      const batches = cutEvenly(sorted, bucketBatches);
+      const batches = splitEvenly(sorted, bucketBatches);
       bucket = {
         number,
         batches: bucketBatches === 1 ? batches : rng.fork(`bucket-${number}`).shuffled(batches),

@@ -1,19 +1,8 @@
-export {
-  groupAdvantages,
-  normalizeThenSum,
-  sumThenNormalize,
-  type AdvantageOptions,
-  type Advantages,
-} from "./advantages.ts";
-export { readCheckpoint, writeCheckpoint, type Checkpoint } from "./checkpoint.ts";
-export { openCheckpointStore, type CheckpointStore } from "./checkpoint-store.ts";
-export { completionMasks, tokenMask, type CompletionMasks } from "./completion-mask.ts";
-export { GrpoConfig } from "./config.ts";
+export { GrpoConfig, SftConfig } from "./config.ts";
 export { finetune, type FinetuneOptions } from "./finetune.ts";
-export { clipFactor, globalNorm } from "./gradient-norm.ts";
-export { checkGuards, defaultGuards, Guard, type GuardEvent, type GuardMemory } from "./guards.ts";
-export { measureRewards, type MeasureOptions } from "./measure-rewards.ts";
-export { matchesPattern } from "./name-pattern.ts";
+export { grpoStep, type GrpoTools } from "./step.ts";
+export { train, type TrainOptions } from "./train.ts";
+export { optimizerUpdate, type UpdateOutcome, type UpdateTools } from "./update.ts";
 export type {
   AccumulateReport,
   ApplyReport,
@@ -30,18 +19,6 @@ export type {
   TrainingBatch,
   TrainingGroup,
 } from "@vlmr1/policy";
-export type { Progress, PromptRecord } from "./progress.ts";
-export { createPromptChooser, type PromptChooser, type PromptWeight } from "./prompts.ts";
-export { createRemoteSampler, RemoteSamplerOptions, type RemoteSampler } from "./remote-sampler.ts";
-export type { RunEnding, RunSummary, ScoredGroup, StepReport, StepSeconds } from "./report.ts";
-export { RunOptions } from "./run-options.ts";
-export type { RunSettings, StepOutcome } from "./run.ts";
-export { scoreGroups } from "./score.ts";
-export { SftConfig } from "./sft-config.ts";
-export { grpoStep, type GrpoTools } from "./step.ts";
-export { train, type TrainOptions } from "./train.ts";
-export { optimizerUpdate, type UpdateOutcome, type UpdateTools } from "./update.ts";
-
 export { ClippedLossOptions, clippedSurrogate } from "./loss/clipped.ts";
 export {
   composeLoss,
@@ -91,4 +68,34 @@ export {
 } from "./optimizer/schedule.ts";
 export { SgdOptions } from "./optimizer/sgd.ts";
 export * from "./optimizer/variants.ts";
+export {
+  AdvantageOptions,
+  computeAdvantages,
+  groupAdvantages,
+  normalizeThenSum,
+  sumThenNormalize,
+  type Advantages,
+  type GroupOptions,
+} from "./rollout/advantages.ts";
+export { measureRewards, type MeasureOptions } from "./rollout/measure-rewards.ts";
+export {
+  createPromptChooser,
+  type PromptChooser,
+  type PromptProgress,
+  type PromptRecord,
+  type PromptWeight,
+} from "./rollout/prompts.ts";
+export { createRemoteSampler, RemoteSamplerOptions, type RemoteSampler } from "./rollout/remote-sampler.ts";
+export { computeRewards, RolloutOptions, tokenMask, type RolloutGroup } from "./rollout/rollout.ts";
+export {
+  openCheckpointStore,
+  readCheckpoint,
+  writeCheckpoint,
+  type Checkpoint,
+  type CheckpointStore,
+} from "./run/checkpoint.ts";
+export { checkGuards, defaultGuards, Guard, type GuardEvent, type GuardMemory } from "./run/guards.ts";
+export type { Progress, RunEnding, RunSummary, StepReport, StepSeconds } from "./run/report.ts";
+export { RunOptions, type RunSettings, type StepOutcome } from "./run/run.ts";
+export { matchesPattern } from "./name-pattern.ts";
 export type { Variant } from "./variant.ts";

@@ -1,19 +1,20 @@
-import type { CompletionModel, Dataset, Rng, ScoreFunction } from "@vlmr1/core";
-import { batchTotals, cutByLength, cutEvenly, groupsToTrain, type BatchGroup } from "./batch.ts";
-import { checkAnswers } from "./check-answers.ts";
-import { tokenMask } from "./completion-mask.ts";
+import { mean, std, type CompletionModel, type Dataset, type Rng, type ScoreFunction } from "@vlmr1/core";
+import type { TrainingGroup } from "@vlmr1/policy";
 import type { GrpoConfig } from "./config.ts";
-import type { Progress } from "./progress.ts";
-import type { PromptChooser } from "./prompts.ts";
-import type { ScoredGroup } from "./report.ts";
-import { isConstant, rewardAdvantages } from "./reward-advantages.ts";
-import type { StepOutcome } from "./run.ts";
-import { samplingOptions } from "./sampling-options.ts";
 import type { Schedule } from "./optimizer/schedule.ts";
-import { scoreGroups } from "./score.ts";
-import { rolloutMetrics, samplerGap, updateMetrics } from "./step-metrics.ts";
-import { createStopwatch } from "./stopwatch.ts";
-import { optimizerUpdate, type UpdateOutcome, type UpdateTools } from "./update.ts";
+import { computeAdvantages, isZeroVarianceGroup } from "./rollout/advantages.ts";
+import { splitMinibatches, type BatchGroup, type Minibatch } from "./rollout/minibatches.ts";
+import type { PromptChooser } from "./rollout/prompts.ts";
+import {
+  checkCompletions,
+  completeOptions,
+  computeRewards,
+  tokenMask,
+  type RolloutGroup,
+} from "./rollout/rollout.ts";
+import { createStopwatch, type Progress } from "./run/report.ts";
+import type { StepOutcome } from "./run/run.ts";
+import { optimizerUpdate, updateMetrics, type UpdateOutcome, type UpdateTools } from "./update.ts";
 
 /** Everything a step of GRPO works with. */
 export interface GrpoTools<Target> extends UpdateTools {
@@ -35,7 +36,7 @@ type Step<Target> = GrpoTools<Target> & {
 };
 const stepWatch = () => createStopwatch(["data", "sample", "score", "logProbs", "update"]);
 
-/** One step of GRPO: ask, answer G times, score; compare within each group; update. The functions below follow in this order. */
+/** One step of GRPO: roll out, compare within each group, split, look back, update. The functions below follow in this order. */
 export async function grpoStep<Target>(
   tools: GrpoTools<Target>,
   progress: Progress,
@@ -43,13 +44,13 @@ export async function grpoStep<Target>(
   const { config, policy } = tools;
   const step = { ...tools, progress, rng: tools.rng.fork(`step-${progress.step}`), watch: stepWatch() };
 
-  const asked = await askAndScore(step);
-  const { batch, advantages } = compare(step, asked);
-  const minibatches = cut(step, batch);
-  await lookBack(step, minibatches);
+  const groups = await rollout(step);
+  const { batch, advantages } = compare(step, groups);
+  const minibatches = splitMinibatches(batch, config, step.rng);
+  await addTokenLogProbs(step, minibatches);
   const { updates, learningRate, gap } = await update(step, minibatches);
 
-  for (const { index, rewards } of asked) {
+  for (const { index, rewards } of groups) {
     const totals = rewards.map(({ total }) => total);
     tools.prompts.observe(progress, index, totals);
   }
@@ -59,8 +60,8 @@ export async function grpoStep<Target>(
   }
   return {
     updates,
-    metrics: { ...rolloutMetrics(asked, config.combine), ...updateMetrics(updates, learningRate), ...gap },
-    groups: asked.map((group) => ({
+    metrics: { ...rolloutMetrics(groups, config.combine), ...updateMetrics(updates, learningRate), ...gap },
+    groups: groups.map((group) => ({
       ...group,
       advantages: advantages.get(group) ?? group.completions.map(() => 0),
     })),
@@ -68,38 +69,40 @@ export async function grpoStep<Target>(
   };
 }
 
-/** G answers to each of P prompts, scored. Where all answers of a group earn the same, other prompts may be drawn in its place. */
-async function askAndScore<Target>(step: Step<Target>): Promise<ScoredGroup<Target>[]> {
+/** G completions of each of P prompts, with their rewards. In place of zero-variance groups, other prompts may be drawn. */
+async function rollout<Target>(step: Step<Target>): Promise<RolloutGroup<Target>[]> {
   const { config, watch, dataset, prompts, progress, sampler, rng } = step;
-  const asked: ScoredGroup<Target>[] = [];
+  const groups: RolloutGroup<Target>[] = [];
   for (let round = 0; round <= config.resampleRounds; round++) {
-    const teaching = asked.filter((group) => !isConstant(group, config.combine)).length;
+    const teaching = groups.filter(({ rewards }) => !isZeroVarianceGroup(rewards, config.combine)).length;
     if (teaching === config.promptsPerStep) break;
     const indices = prompts.draw(progress, config.promptsPerStep - teaching);
     const samples = await watch.time("data", () => Promise.all(indices.map((index) => dataset.get(index))));
     const options = {
-      ...samplingOptions(config, step.signal),
+      ...completeOptions(config, step.signal),
       rng: rng.fork(`sampling-${round}`),
       forTraining: true,
     };
-    const answers = await watch.time("sample", () => sampler.complete(samples, options));
-    checkAnswers(samples, answers, config.groupSize);
-    const groups = samples.map((sample, i) => ({ sample, completions: answers[i] ?? [] }));
-    const scoring = { step: progress.step, concurrency: config.scoreConcurrency };
-    const rewards = await watch.time("score", () => scoreGroups(groups, step.score, scoring));
-    groups.forEach((group, i) =>
-      asked.push({ ...group, index: indices[i] as number, rewards: rewards[i] ?? [], advantages: [] }),
+    const completions = await watch.time("sample", () => sampler.complete(samples, options));
+    checkCompletions(samples, completions, config.groupSize);
+    const answered = samples.map((sample, i) => ({ sample, completions: completions[i] ?? [] }));
+    const rewarding = { step: progress.step, concurrency: config.rewardConcurrency };
+    const rewards = await watch.time("score", () => computeRewards(answered, step.score, rewarding));
+    answered.forEach((group, i) =>
+      groups.push({ ...group, index: indices[i] as number, rewards: rewards[i] ?? [], advantages: [] }),
     );
   }
-  return asked;
+  return groups;
 }
 
-/** Compares each answer with its siblings. The batch is P groups: those that teach, filled up with those that do not. */
-function compare<Target>({ config, sampler, policy }: Step<Target>, asked: readonly ScoredGroup<Target>[]) {
-  const order = (group: ScoredGroup<Target>) => Number(isConstant(group, config.combine));
-  const chosen = asked.toSorted((a, b) => order(a) - order(b)).slice(0, config.promptsPerStep);
-  const kept = config.resampleRounds === 0 ? asked : chosen;
-  const values = rewardAdvantages(
+/** Compares each completion with its siblings. The batch is P groups: those that teach, filled up with those that do not. */
+function compare<Target>({ config, sampler, policy }: Step<Target>, groups: readonly RolloutGroup<Target>[]) {
+  const isFlat = ({ rewards }: RolloutGroup<Target>) => isZeroVarianceGroup(rewards, config.combine);
+  const chosen = groups
+    .toSorted((a, b) => Number(isFlat(a)) - Number(isFlat(b)))
+    .slice(0, config.promptsPerStep);
+  const kept = config.resampleRounds === 0 ? groups : chosen;
+  const values = computeAdvantages(
     kept.map(({ rewards }) => rewards),
     config,
   );
@@ -108,27 +111,20 @@ function compare<Target>({ config, sampler, policy }: Step<Target>, asked: reado
     completions: group.completions,
     advantages: values[g] as number[],
     tokenMasks: group.completions.map((completion) => tokenMask(completion, config.maskTruncated)),
-    isConstant: isConstant(group, config.combine),
+    isZeroVariance: isFlat(group),
     ...(sampler !== policy && { samplerLogProbs: group.completions.map(({ logProbs }) => logProbs) }),
   }));
   return { batch, advantages: new Map(kept.map((group, g) => [group, values[g] as number[]])) };
-}
-
-/** Cuts the batch into updates, and each update into micro-batches whose gradients add up. */
-function cut<Target>({ config, rng }: Step<Target>, batch: readonly BatchGroup[]) {
-  const shuffled = config.minibatches > 1 ? rng.fork("minibatches").shuffled(batch) : batch;
-  const size = config.promptsPerMicroBatch ?? config.promptsPerStep;
-  return cutEvenly(shuffled, config.minibatches).map((groups) => ({
-    totals: batchTotals(groups, config.maxNewTokens),
-    microBatches: cutByLength(groupsToTrain(groups, config.skipConstantGroups, size), size),
-  }));
 }
 
 /**
  * Adds the log-probabilities that the loss compares with, taken before any weight moves. With one update a rollout the policy is its
  * own past, and the forward that makes the gradient is enough.
  */
-async function lookBack<Target>(step: Step<Target>, minibatches: ReturnType<typeof cut>): Promise<void> {
+async function addTokenLogProbs<Target>(
+  step: Step<Target>,
+  minibatches: readonly Minibatch[],
+): Promise<void> {
   const { config, policy, loss, progress, watch } = step;
   const { temperature, measureKlEvery } = config;
   const isMeasured = measureKlEvery > 0 && progress.step % measureKlEvery === 0;
@@ -149,7 +145,7 @@ async function lookBack<Target>(step: Step<Target>, minibatches: ReturnType<type
 }
 
 /** Updates the weights. The first pass over the first minibatch is on-policy; its forward tells later passes the old log-probabilities. */
-async function update<Target>(step: Step<Target>, minibatches: ReturnType<typeof cut>) {
+async function update<Target>(step: Step<Target>, minibatches: readonly Minibatch[]) {
   const { config, progress, rng, watch } = step;
   const { temperature, maxGradientNorm } = config;
   const updates: UpdateOutcome[] = [];
@@ -184,4 +180,49 @@ async function update<Target>(step: Step<Target>, minibatches: ReturnType<typeof
 
 function rows(logProbs: readonly Float32Array[] | undefined): number[][] {
   return (logProbs ?? []).map((values) => Array.from(values));
+}
+
+/** Numbers about what was answered and earned, by metric name. */
+function rolloutMetrics(
+  groups: readonly RolloutGroup[],
+  combine: GrpoConfig["combine"],
+): Record<string, number> {
+  const rewards = groups.flatMap((group) => group.rewards);
+  const completions = groups.flatMap((group) => group.completions);
+  const totals = rewards.map(({ total }) => total);
+  const lengths = completions.map(({ tokenIds }) => tokenIds.length);
+  const names = Object.keys(rewards[0]?.scores ?? {});
+  const parts = names.map(
+    (name) => [`reward/${name}`, mean(rewards.map(({ scores }) => scores[name] ?? 0))] as const,
+  );
+  return {
+    "reward/mean": mean(totals),
+    "reward/deviation": std(totals),
+    "reward/constant-groups": mean(
+      groups.map((group) => (isZeroVarianceGroup(group.rewards, combine) ? 1 : 0)),
+    ),
+    ...Object.fromEntries(parts),
+    "completion/length": mean(lengths),
+    "completion/longest": Math.max(...lengths),
+    "completion/truncated": mean(completions.map(({ finishReason }) => (finishReason === "stop" ? 0 : 1))),
+  };
+}
+
+/** Mean and largest |log pi_policy - log pi_sampler| over tokens: how far the sampler is from the policy. */
+function samplerGap(
+  policy: readonly (readonly ArrayLike<number>[])[],
+  groups: readonly Pick<TrainingGroup, "samplerLogProbs">[],
+): Record<string, number> {
+  let [sum, largest, count] = [0, 0, 0];
+  policy.forEach((group, g) =>
+    group.forEach((logProbs, i) => {
+      for (let t = 0; t < logProbs.length; t++) {
+        const gap = Math.abs((logProbs[t] as number) - (groups[g]?.samplerLogProbs?.[i]?.[t] ?? 0));
+        sum += gap;
+        largest = Math.max(largest, gap);
+        count++;
+      }
+    }),
+  );
+  return { "sampler/log-prob-gap": count === 0 ? 0 : sum / count, "sampler/log-prob-gap-largest": largest };
 }

@@ -5,9 +5,9 @@ import { grpoLoss } from "./loss/grpo.ts";
 import type { Optimizer, PolicyLoss } from "@vlmr1/policy";
 import { adamW } from "./optimizer/adam.ts";
 import { parseOptions } from "./options.ts";
-import { createPromptChooser, type PromptWeight } from "./prompts.ts";
-import type { RunSummary, StepReport } from "./report.ts";
-import { runSteps, type RunSettings } from "./run.ts";
+import { createPromptChooser, type PromptWeight } from "./rollout/prompts.ts";
+import type { RunSummary, StepReport } from "./run/report.ts";
+import { runSteps, type RunSettings } from "./run/run.ts";
 import { scheduleFrom } from "./optimizer/schedule.ts";
 import { grpoStep } from "./step.ts";
 

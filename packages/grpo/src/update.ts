@@ -1,4 +1,4 @@
-import type { Rng } from "@vlmr1/core";
+import { mean, type Rng } from "@vlmr1/core";
 import type {
   AccumulateReport,
   Optimizer,
@@ -98,4 +98,28 @@ function countTokens(groups: readonly TrainingGroup[]): number {
 function sampleIds(groups: readonly TrainingGroup[]): string {
   const ids = groups.map(({ sample }) => sample.id);
   return ids.length <= 4 ? ids.join(", ") : `${ids.slice(0, 4).join(", ")} and ${ids.length - 4} more`;
+}
+
+/** Numbers about the updates of a step: means over those that were made. */
+export function updateMetrics(
+  updates: readonly UpdateOutcome[],
+  learningRate: number,
+): Record<string, number> {
+  const made = updates.filter(({ applied }) => applied);
+  const names = Object.keys(made[0]?.metrics ?? {});
+  const average = (name: string) => mean(made.map(({ metrics }) => metrics[name] ?? 0));
+  return {
+    "policy/updates": made.length,
+    "policy/dropped": updates.length - made.length,
+    "policy/learning-rate": learningRate,
+    ...(made.length > 0 && {
+      "policy/loss": mean(made.map(({ loss }) => loss)),
+      "policy/gradient-norm": mean(made.map(({ gradientNorm }) => gradientNorm)),
+    }),
+    ...Object.fromEntries(names.map((name) => [`policy/${dashed(name)}`, average(name)])),
+  };
+}
+
+function dashed(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

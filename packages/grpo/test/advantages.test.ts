@@ -1,6 +1,11 @@
 import { createRng } from "@vlmr1/core";
 import { describe, expect, test } from "vitest";
-import { groupAdvantages, normalizeThenSum, sumThenNormalize } from "../src/advantages.ts";
+import {
+  groupAdvantages,
+  isZeroVarianceGroup,
+  normalizeThenSum,
+  sumThenNormalize,
+} from "../src/rollout/advantages.ts";
 import { distance, fixture } from "./fixture.ts";
 
 interface Case {
@@ -25,7 +30,7 @@ describe("advantages equal those of TRL", () => {
     });
     expect(distance(result.values, example.expected.advantages)).toBeLessThan(1e-9);
     expect(distance(result.rewards, example.expected.reward)).toBeLessThan(1e-9);
-    expect(distance(result.deviations, example.expected.std)).toBeLessThan(1e-9);
+    expect(distance(result.stds, example.expected.std)).toBeLessThan(1e-9);
   });
 });
 
@@ -37,15 +42,28 @@ describe("groupAdvantages", () => {
   });
 
   test("equal rewards give exactly zero, even where their mean is rounded", () => {
-    const { values, constant } = groupAdvantages([0.7, 0.7, 0.7, 0.7], published);
+    const { values, zeroVariance } = groupAdvantages([0.7, 0.7, 0.7, 0.7], published);
     expect(values).toEqual([0, 0, 0, 0]);
-    expect(constant).toEqual([true, true, true, true]);
+    expect(zeroVariance).toEqual([true, true, true, true]);
+  });
+
+  test("a group that differs by rounding only has no variance", () => {
+    const { values, zeroVariance, stds } = groupAdvantages([0.1 + 0.2, 0.3, 0.3, 0.3], published);
+    expect(values).toEqual([0, 0, 0, 0]);
+    expect(zeroVariance).toEqual([true, true, true, true]);
+    expect(stds).toEqual([0, 0, 0, 0]);
+    const group = [0.1 + 0.2, 0.3].map((total) => ({ total, scores: { iou: total, format: 1 } }));
+    expect(isZeroVarianceGroup(group, "sum-then-normalize")).toBe(true);
+    expect(isZeroVarianceGroup(group, "normalize-then-sum")).toBe(true);
+    const differing = [...group, { total: 0.3, scores: { iou: 0.3, format: 0 } }];
+    expect(isZeroVarianceGroup(differing, "sum-then-normalize")).toBe(true);
+    expect(isZeroVarianceGroup(differing, "normalize-then-sum")).toBe(false);
   });
 
   test("a completion that no reward scored gets zero and does not shift the others", () => {
-    const { values, constant } = groupAdvantages([0, 1, null, 2], { ...published, scale: "none" });
+    const { values, zeroVariance } = groupAdvantages([0, 1, null, 2], { ...published, scale: "none" });
     expect(values).toEqual([-1, 0, 0, 1]);
-    expect(constant).toEqual([false, false, false, false]);
+    expect(zeroVariance).toEqual([false, false, false, false]);
   });
 
   test("leave-one-out compares with the mean of the others", () => {

@@ -1,4 +1,4 @@
-import type { StepReport } from "../src/report.ts";
+import type { StepReport } from "../src/run/report.ts";
 
 /** Runs a training generator to its end: all reports, and what it returned. */
 export async function collect<Target, Summary>(

@@ -1,7 +1,12 @@
 import * as tf from "@tensorflow/tfjs";
 import type { Sample } from "@vlmr1/core";
-import { clipFactor, globalNorm } from "../src/gradient-norm.ts";
-import type { CompletionGroup, ParameterLayout, Policy, PolicyState } from "@vlmr1/policy";
+import {
+  clipFactor,
+  type CompletionGroup,
+  type ParameterLayout,
+  type Policy,
+  type PolicyState,
+} from "@vlmr1/policy";
 
 export interface FakePolicyOptions {
   /** Prompts have ids "0", "1", …. */
@@ -127,15 +132,14 @@ export function fakePolicy({
       tf.tidy(() => {
         const raw = tf.tensor1d(gradient.slice());
         gradient.fill(0);
-        const norm = globalNorm(raw);
-        const gradientNorm = norm.arraySync();
+        const gradientNorm = tf.norm(raw).arraySync() as number;
         if (!Number.isFinite(gradientNorm)) return { gradientNorm, applied: false };
         const slot = (name: string) => (state[`slot/${name}`] ??= new Float32Array(size));
         const tensors = (record: Readonly<Record<string, Float32Array | number>>) =>
           Object.fromEntries(Object.entries(record).map(([name, value]) => [name, tf.tensor(value)]));
         const next = optimizer.update(
           {
-            gradients: maxGradientNorm === undefined ? raw : tf.mul(raw, clipFactor(norm, maxGradientNorm)),
+            gradients: tf.mul(raw, clipFactor(gradientNorm, maxGradientNorm)),
             parameters: tf.tensor1d(state["parameters"] as Float32Array),
             state: tensors(
               Object.fromEntries(optimizer.stateNames.map((name) => [name, slot(name)])),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { finetune, type FinetuneOptions } from "../src/finetune.ts";
-import { measureRewards } from "../src/measure-rewards.ts";
+import { measureRewards } from "../src/rollout/measure-rewards.ts";
 import type { Policy, TrainingBatch } from "@vlmr1/policy";
 import { collect, essence } from "./collect.ts";
 import { fakeDataset, fakePolicy } from "./fake-policy.ts";

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { checkGuards, defaultGuards, Guard, type GuardMemory } from "../src/guards.ts";
+import { checkGuards, defaultGuards, Guard, type GuardMemory } from "../src/run/guards.ts";
 import type { Policy } from "@vlmr1/policy";
 import { train } from "../src/train.ts";
 import { collect } from "./collect.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createRng } from "@vlmr1/core";
-import { openCheckpointStore } from "../src/checkpoint-store.ts";
+import { openCheckpointStore } from "../src/run/checkpoint.ts";
 
 interface Line {
   readonly step?: number;

@@ -1,7 +1,7 @@
 import { createRng } from "@vlmr1/core";
 import { describe, expect, test } from "vitest";
-import { initialProgress, type Progress } from "../src/progress.ts";
-import { createPromptChooser } from "../src/prompts.ts";
+import { initialProgress, type Progress } from "../src/run/report.ts";
+import { createPromptChooser } from "../src/rollout/prompts.ts";
 
 const rng = createRng(4);
 

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { createRng, type Sample } from "@vlmr1/core";
 import { afterEach, describe, expect, test } from "vitest";
-import { createRemoteSampler } from "../src/remote-sampler.ts";
+import { createRemoteSampler } from "../src/rollout/remote-sampler.ts";
 import { grpoLoss } from "../src/loss/grpo.ts";
 import { train } from "../src/train.ts";
 import { fakeDataset, fakePolicy } from "./fake-policy.ts";

@@ -159,7 +159,7 @@ describe("train", () => {
     await expect(run).rejects.toMatchObject({ code: "reward-failed", cause });
     await expect(run).rejects.toThrow(/sample \d failed: no box in target/);
     const nan = spell({ score: async () => ({ total: 1, scores: { iou: NaN } }) });
-    await expect(nan).rejects.toThrow(/reward iou of an answer to sample \d is NaN/);
+    await expect(nan).rejects.toThrow(/reward iou of a completion of sample \d is NaN/);
   });
 
   test("a sampler that breaks its contract is refused before anything is learnt", async () => {
@@ -234,7 +234,7 @@ describe("options of the rollout", () => {
     expect([...steps]).toEqual([0, 1, 2, 3]);
   });
 
-  test("scoreConcurrency bounds how many completions are scored at once", async () => {
+  test("rewardConcurrency bounds how many completions are scored at once", async () => {
     let [active, most] = [0, 0];
     const score: ScoreFunction = async () => {
       most = Math.max(most, ++active);
@@ -242,7 +242,7 @@ describe("options of the rollout", () => {
       active--;
       return { total: 1, scores: {} };
     };
-    await spell({ score, config: { steps: 1, scoreConcurrency: 3 } });
+    await spell({ score, config: { steps: 1, rewardConcurrency: 3 } });
     expect(most).toBe(3);
   });
 
@@ -321,12 +321,12 @@ describe("options of the advantages", () => {
     expect(masks.every(([ended, mask]) => ended === mask)).toBe(true);
   });
 
-  test("skipConstantGroups leaves weights as they would be with beta 0, and saves the forward", async () => {
+  test("skipZeroVarianceGroups leaves weights as they would be with beta 0, and saves the forward", async () => {
     const half: ScoreFunction = async ({ step = 0, completion }) => ({
       total: step < 2 ? completion.length : 1,
       scores: {},
     });
-    const run = async (skipConstantGroups: boolean, beta: number) => {
+    const run = async (skipZeroVarianceGroups: boolean, beta: number) => {
       const policy = speller();
       const { spy, batches } = spied(policy);
       await spell({
@@ -334,7 +334,7 @@ describe("options of the advantages", () => {
         score: half,
         loss: grpoLoss({ beta }),
         optimizer: sgd(),
-        config: { skipConstantGroups },
+        config: { skipZeroVarianceGroups },
       });
       const { parameters } = await policy.snapshot();
       return { parameters: parameters as Float32Array, rows: batches.flatMap(({ groups }) => groups).length };
@@ -382,7 +382,7 @@ describe("options of the updates", () => {
         optimizer: sgd(),
         config: {
           promptsPerStep: 6,
-          skipConstantGroups: false,
+          skipZeroVarianceGroups: false,
           ...(promptsPerMicroBatch && { promptsPerMicroBatch }),
         },
       });
@@ -419,7 +419,7 @@ describe("options of the updates", () => {
 
   test("minibatches cut a rollout into several updates, later ones against log-probabilities from before the first", async () => {
     const { spy, calls, batches } = spied();
-    const config = { steps: 1, minibatches: 2, skipConstantGroups: false };
+    const config = { steps: 1, minibatches: 2, skipZeroVarianceGroups: false };
     await spell({ policy: spy, loss: grpoLoss({ beta: 0 }), config });
     expect(calls).toEqual(["complete", "logProbs", "accumulate", "apply", "accumulate", "apply"]);
     expect(batches.map(({ groups }) => groups.length)).toEqual([2, 2]);

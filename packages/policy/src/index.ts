@@ -1,3 +1,4 @@
+export { clipFactor } from "./clip-factor.ts";
 export type { NothingUnread } from "./nothing-unread.ts";
 export type {
   Optimizer,

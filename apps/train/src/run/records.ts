@@ -9,14 +9,14 @@ import {
   type RgbImage,
 } from "@vlmr1/core";
 import type { EvaluationReport, MeanInterval } from "@vlmr1/eval";
-import type { ScoredGroup } from "@vlmr1/grpo";
+import type { RolloutGroup } from "@vlmr1/grpo";
 import { readBoxes } from "@vlmr1/rewards";
 import sharp from "sharp";
 import type { AnswerGroup, Estimate, EvaluationExample, RunEvent, RunPicture } from "./events.ts";
 
 /** The prompts of one step with their answers, as the run's pages show them. `limit` keeps the run folder small. */
 export async function answerGroups(
-  groups: readonly ScoredGroup[],
+  groups: readonly RolloutGroup[],
   frame: FrameOf,
   limit: number,
 ): Promise<AnswerGroup[]> {

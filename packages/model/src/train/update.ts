@@ -1,7 +1,14 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { VlmR1Error } from "@vlmr1/core";
 import type { DeviceTensor, Engine } from "@vlmr1/engine";
-import type { ApplyOptions, ApplyReport, NothingUnread, Optimizer, ParameterLayout } from "@vlmr1/policy";
+import {
+  clipFactor,
+  type ApplyOptions,
+  type ApplyReport,
+  type NothingUnread,
+  type Optimizer,
+  type ParameterLayout,
+} from "@vlmr1/policy";
 import { disposeTree, readFloats, sizeOf } from "../network/tensors.ts";
 import type { ParameterGroup } from "../weights/parameters.ts";
 
@@ -146,7 +153,7 @@ export function createUpdater(
       }
       const gradientNorm = await sum.norm();
       if (!Number.isFinite(gradientNorm)) return { gradientNorm, applied: false };
-      const clip = maxGradientNorm === undefined ? 1 : Math.min(1, maxGradientNorm / (gradientNorm + 1e-6));
+      const clip = clipFactor(gradientNorm, maxGradientNorm);
       const { program, constants } = prepare(optimizer);
       const state = optimizerState.tensors(optimizer.stateNames);
       const scalars = optimizer.scalars({ learningRate, step });

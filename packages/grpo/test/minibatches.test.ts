@@ -1,12 +1,18 @@
 import { describe, expect, test } from "vitest";
-import { batchTotals, cutByLength, cutEvenly, groupsToTrain, type BatchGroup } from "../src/batch.ts";
+import {
+  batchTotals,
+  splitByLength,
+  splitEvenly,
+  groupsToTrain,
+  type BatchGroup,
+} from "../src/rollout/minibatches.ts";
 
-const group = (id: number, length: number, isConstant = false): BatchGroup => ({
+const group = (id: number, length: number, isZeroVariance = false): BatchGroup => ({
   sample: { id: String(id), prompt: "", images: [], target: null },
   completions: [{ tokenIds: Array.from({ length }, () => 1) }],
-  advantages: [isConstant ? 0 : 1],
+  advantages: [isZeroVariance ? 0 : 1],
   tokenMasks: [Array.from({ length }, () => 1)],
-  isConstant,
+  isZeroVariance,
 });
 const ids = (groups: readonly BatchGroup[]) => groups.map(({ sample }) => Number(sample.id));
 
@@ -36,19 +42,19 @@ describe("groupsToTrain", () => {
 
 describe("cutting", () => {
   test("evenly: every item once, sizes differ by one at most", () => {
-    expect(cutEvenly([1, 2, 3, 4, 5, 6, 7], 3)).toEqual([
+    expect(splitEvenly([1, 2, 3, 4, 5, 6, 7], 3)).toEqual([
       [1, 2, 3],
       [4, 5],
       [6, 7],
     ]);
-    expect(cutEvenly([1], 2)).toEqual([[1], []]);
+    expect(splitEvenly([1], 2)).toEqual([[1], []]);
   });
 
   test("by length: like lengths together, ties in order, nothing for nothing", () => {
     const groups = [group(0, 2), group(1, 9), group(2, 8), group(3, 2), group(4, 9)];
-    expect(cutByLength(groups, 2).map(ids)).toEqual([[1, 4], [2, 0], [3]]);
-    expect(cutByLength(groups, 9).map(ids)).toEqual([[0, 1, 2, 3, 4]]);
-    expect(cutByLength([], 2)).toEqual([]);
+    expect(splitByLength(groups, 2).map(ids)).toEqual([[1, 4], [2, 0], [3]]);
+    expect(splitByLength(groups, 9).map(ids)).toEqual([[0, 1, 2, 3, 4]]);
+    expect(splitByLength([], 2)).toEqual([]);
   });
 
   test("totals count every completion and every counting token", () => {

@@ -1,5 +1,5 @@
 import { createRng, type CompletionModel, type Dataset, type ScoreFunction } from "@vlmr1/core";
-import { scoreGroups } from "./score.ts";
+import { computeRewards } from "./rollout.ts";
 
 /** What {@link measureRewards} needs. */
 export interface MeasureOptions<Target> {
@@ -30,14 +30,14 @@ export async function measureRewards<Target>(
   for (let from = 0; from < count; from += batchSize) {
     const size = Math.min(batchSize, count - from);
     const samples = await Promise.all(Array.from({ length: size }, (_, i) => dataset.get(from + i)));
-    const answers = await model.complete(samples, {
+    const completions = await model.complete(samples, {
       count: 1,
       rng: rng.fork(`batch-${from}`),
       maxNewTokens,
       temperature,
     });
-    const groups = samples.map((sample, i) => ({ sample, completions: answers[i] ?? [] }));
-    const rewards = (await scoreGroups(groups, score, { step: 0, concurrency: 64 })).flat();
+    const groups = samples.map((sample, i) => ({ sample, completions: completions[i] ?? [] }));
+    const rewards = (await computeRewards(groups, score, { step: 0, concurrency: 64 })).flat();
     for (const { total, scores } of rewards) {
       for (const [name, value] of Object.entries({ ...scores, reward: total }))
         sums[name] = (sums[name] ?? 0) + value;

@@ -1,12 +1,28 @@
-import { VlmR1Error, type Rng } from "@vlmr1/core";
-import type { PromptRecord, Progress } from "./progress.ts";
+import { std, VlmR1Error, type Rng } from "@vlmr1/core";
+
+/** How often a prompt was answered, and how much its answers differed last. */
+export interface PromptRecord {
+  readonly visits: number;
+  /** Smoothed standard deviation of its rewards. */
+  readonly spread: number;
+}
+
+/** The part of a run's progress that says which prompts come next. */
+export interface PromptProgress {
+  /** Steps done. */
+  step: number;
+  /** Prompts drawn so far. */
+  promptsDrawn: number;
+  /** What difficulty-aware sampling knows, by index of the prompt. */
+  prompts: Record<number, PromptRecord>;
+}
 
 /** Chooses prompts by index. */
 export interface PromptChooser {
   /** The next `count` prompts; moves `progress.promptsDrawn`. */
-  draw(progress: Progress, count: number): number[];
+  draw(progress: PromptProgress, count: number): number[];
   /** Tells what the answers to a prompt were worth, which difficulty-aware sampling learns from. */
-  observe(progress: Progress, index: number, rewards: readonly number[]): void;
+  observe(progress: PromptProgress, index: number, rewards: readonly number[]): void;
 }
 
 /** Weight of a prompt at a step: 0 leaves it out, 2 makes it twice as likely as 1. A curriculum is one such function. */
@@ -48,7 +64,7 @@ export function createPromptChooser(options: {
     observe: (progress, index, rewards) => {
       if (order !== "difficulty") return;
       const before = progress.prompts[index];
-      const spread = deviation(rewards);
+      const spread = std(rewards);
       progress.prompts[index] = {
         visits: (before?.visits ?? 0) + 1,
         spread: before === undefined ? spread : (before.spread + spread) / 2,
@@ -59,7 +75,7 @@ export function createPromptChooser(options: {
 
 function promptWeights(
   length: number,
-  progress: Progress,
+  progress: PromptProgress,
   byDifficulty: boolean,
   weight?: PromptWeight,
 ): Float64Array {
@@ -101,9 +117,4 @@ function drawWithoutRepetition(weights: Float64Array, count: number, rng: Rng): 
     left[index] = 0;
   }
   return chosen;
-}
-
-function deviation(values: readonly number[]): number {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
 }
