@@ -1,10 +1,11 @@
 import type { Rng } from "@vlmr1/core";
 import type { Engine } from "@vlmr1/engine";
-import { interpretFiles, type ModelFiles } from "./files.ts";
+import { interpretFiles } from "./files.ts";
 import { assembleModel, type Model } from "./model.ts";
 import type { Architecture } from "./network/architecture.ts";
 import type { TensorSpec } from "./network/tensors.ts";
 import { saveModel } from "./save.ts";
+import type { ModelFiles } from "./weights/documents.ts";
 import { createParameterStore, segmentsOf } from "./weights/parameters.ts";
 
 /** Standard deviation of a linear layer's outputs for inputs of variance 1. */
@@ -15,8 +16,8 @@ const RESIDUAL =
   /\.blocks\.\d+\.(?:attn\.proj|mlp\.linear_fc2)\.|\.layers\.\d+\.(?:self_attn\.o_proj|mlp\.down_proj)\./;
 
 /**
- * Makes a model from the documents of a checkpoint (for example `nano()`), with fresh weights: normal with standard deviation
- * 0.8 / sqrt(fan in), residual outputs divided by sqrt(2 layers), norms 1, biases 0. The same `rng` gives the same weights.
+ * Makes a model from the documents of a checkpoint (for example `nano()`), with fresh weights: normal with standard deviation 0.8
+ * / sqrt(fan in), residual outputs divided by sqrt(2 layers), norms 1, biases 0. The same `rng` gives the same weights.
  */
 export async function createModel(
   files: ModelFiles,

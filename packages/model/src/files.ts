@@ -5,25 +5,7 @@ import { type GenerationConfig, readGenerationConfig } from "./generate/sampling
 import type { ImageProcessor } from "./images/processor.ts";
 import { type ChatTemplate, createChatTemplate } from "./text/chat.ts";
 import { createTokenizer, type Tokenizer } from "./text/tokenizer.ts";
-import type { ModelFolder } from "./weights/documents.ts";
-
-/** The documents of a checkpoint beside its weights, parsed; the names are those of the hub. */
-export interface ModelFiles {
-  /** `config.json` */
-  readonly config: unknown;
-  /** `generation_config.json` */
-  readonly generationConfig?: unknown;
-  /** `preprocessor_config.json` */
-  readonly preprocessorConfig?: unknown;
-  /** `processor_config.json` */
-  readonly processorConfig?: unknown;
-  /** `tokenizer.json` */
-  readonly tokenizer: unknown;
-  /** `tokenizer_config.json` */
-  readonly tokenizerConfig?: unknown;
-  /** Text of `chat_template.jinja` */
-  readonly chatTemplate?: string | undefined;
-}
+import type { ModelFiles, ModelFolder } from "./weights/documents.ts";
 
 /** What the documents say, ready to use. */
 interface ReadFiles {
@@ -78,8 +60,7 @@ interface PreprocessorFiles {
 }
 
 /**
- * Reads the image settings in either style: `preprocessor_config.json` (transformers 4), or the field
- * `image_processor` of
+ * Reads the image settings in either style: `preprocessor_config.json` (transformers 4), or the field `image_processor` of
  * `processor_config.json` (transformers 5), which wins only when the first is missing.
  */
 export async function readPreprocessorFiles(folder: ModelFolder): Promise<PreprocessorFiles> {
@@ -90,9 +71,9 @@ export async function readPreprocessorFiles(folder: ModelFolder): Promise<Prepro
 }
 
 /**
- * The chat template of a model folder, from the first place that has one: `chat_template.jinja`, `chat_template.json`,
- * or the field `chat_template` of `processor_config.json` and `tokenizer_config.json`, where it may be a list of named
- * templates. Undefined when there is none (a base model).
+ * The chat template of a model folder, from the first place that has one: `chat_template.jinja`, `chat_template.json`, or the
+ * field `chat_template` of `processor_config.json` and `tokenizer_config.json`, where it may be a list of named templates.
+ * Undefined when there is none (a base model).
  *
  * @throws VlmR1Error `invalid-data` when the field is something else than text.
  */

@@ -18,7 +18,7 @@ export { createModel } from "./create.ts";
 export type { Family } from "./families/family.ts";
 export { familyOf, knownFamilies } from "./families/known-families.ts";
 export { nano, NANO_WORDS, type NanoOptions } from "./families/nano.ts";
-export type { ModelFiles } from "./files.ts";
+export type { ModelFiles } from "./weights/documents.ts";
 export type { GeneratedCompletion } from "./generate/batch.ts";
 export type { GenerationUpdate } from "./generate/generate.ts";
 export {

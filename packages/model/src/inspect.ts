@@ -1,6 +1,6 @@
 import type { Model, PromptRequest } from "./model.ts";
 
-/** What happens to a prompt on its way to the first answer token: the numbers to compare when a model is ported. */
+/** What happens to a prompt on its way to the first completion token: the numbers to compare when a model is ported. */
 export interface Inspection {
   /** Rendered, images expanded, tokenized. */
   readonly inputIds: readonly number[];
@@ -8,7 +8,7 @@ export interface Inspection {
   readonly tokens: readonly string[];
   /** Rotary positions on three axes (time, row, column), `[3][T]`; equal axes in families without multimodal positions. */
   readonly positionIds: readonly (readonly number[])[];
-  /** Position of the first answer token minus the length of the prompt. */
+  /** Position of the first completion token minus the length of the prompt. */
   readonly ropeDelta: number;
   /** Frames, patch rows and columns of each image (tile rows and columns in tiled families). */
   readonly imageGrids: readonly (readonly number[])[];

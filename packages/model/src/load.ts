@@ -7,7 +7,7 @@ import { type Adapter, createAdapter } from "./lora/adapter.ts";
 import { type AdapterReader, openAdapter } from "./lora/peft.ts";
 import { assembleModel, type Model } from "./model.ts";
 import type { Architecture } from "./network/architecture.ts";
-import { headWeightName } from "./network/head.ts";
+import { HEAD_WEIGHT, headWeightName } from "./network/head.ts";
 import { readFloats, sizeOf, type TensorSpec } from "./network/tensors.ts";
 import { saveModel } from "./save.ts";
 import { openCheckpoint } from "./weights/checkpoint.ts";
@@ -24,7 +24,8 @@ export interface LoadOptions {
   /** Families to choose from; default all that this package knows. Add your own here. */
   readonly families?: readonly Family[];
   /**
-   * Whether decoding may keep a second copy of frozen weights, laid out for speed: about twice as fast for short batches. Default true.
+   * Whether decoding may keep a second copy of frozen weights, laid out for speed: about twice as fast for short batches. Default
+   * true.
    */
   readonly bakeWeights?: boolean;
   /**
@@ -38,8 +39,8 @@ export interface LoadOptions {
  * Opens a checkpoint folder as it is on the Hugging Face Hub. Weights in float32, float16 or bfloat16, in one file or in shards;
  * they are computed with in float32.
  *
- * @throws VlmR1Error `not-found` without folder or file, `invalid-data` for damaged or contradicting files, `unsupported` for a kind
- * of model that no family reads.
+ * @throws VlmR1Error `not-found` without folder or file, `invalid-data` for damaged or contradicting files, `unsupported` for a
+ * kind of model that no family reads.
  */
 export async function loadModel(path: string, options: LoadOptions): Promise<Model> {
   const { engine, families = knownFamilies, bakeWeights = true, dtype } = options;
@@ -98,7 +99,7 @@ async function checkCopy(
   copy: TensorSpec,
   { architecture: { decoder, tensors }, parameters, dtype = "F32" }: AdaptedBase,
 ): Promise<void> {
-  const name = copy.name === "lm_head.weight" ? headWeightName(decoder) : copy.name;
+  const name = copy.name === HEAD_WEIGHT ? headWeightName(decoder) : copy.name;
   if (tensors.some((spec) => spec.name === name && sameShape(spec.shape, copy.shape))) {
     const copied = new Float32Array(sizeOf(copy));
     await reader.read(copy, copied);

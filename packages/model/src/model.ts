@@ -16,10 +16,10 @@ import { batchFeatures, createFeatureEncoder, type FeatureEncoder } from "./imag
 import { expandPlaceholders, type ImageProcessor } from "./images/processor.ts";
 import type { Adapter } from "./lora/adapter.ts";
 import type { Architecture } from "./network/architecture.ts";
-import { finalNorm, type TokenInputs } from "./network/decoder.ts";
+import { type FeatureTensors, finalNorm, type TokenInputs } from "./network/decoder.ts";
 import { headScope, logits } from "./network/head.ts";
 import { type Prompt, type PromptImage, promptInputs } from "./network/inputs.ts";
-import { type FeatureTensors, modelScope, promptPass } from "./network/passes.ts";
+import { modelScope, promptPass } from "./network/passes.ts";
 import type { AdapterScaling } from "./network/scope.ts";
 import { disposeTree, readFloats, type Tensors, withUploaded } from "./network/tensors.ts";
 import type { ChatTemplate, Message, RenderOptions } from "./text/chat.ts";
@@ -32,19 +32,19 @@ export interface PromptRequest extends RenderOptions {
   readonly images?: readonly RgbImage[];
 }
 
-/** How to write answers; what is left out comes from the checkpoint's generation configuration. */
+/** How to write completions; what is left out comes from the checkpoint's generation configuration. */
 export interface GenerateOptions extends Partial<SamplingOptions> {
-  /** Answers to each prompt; default 1. They share the prompt's keys and values. */
+  /** Completions to each prompt; default 1. They share the prompt's keys and values. */
   readonly count?: number;
   /** Where the randomness comes from; needed unless `temperature` is 0. */
   readonly rng?: Rng;
   readonly maxNewTokens?: number;
   /** Instead of those of the checkpoint. */
   readonly stopTokenIds?: readonly number[];
-  /** Texts that end an answer; they are not part of it. */
+  /** Texts that end a completion; they are not part of it. */
   readonly stop?: readonly string[];
   readonly signal?: AbortSignal;
-  /** Called for every answer that got a token: streaming. */
+  /** Called for every completion that got a token: streaming. */
   readonly onUpdate?: (update: GenerationUpdate) => void;
 }
 
@@ -79,7 +79,7 @@ export interface Model {
   preprocess(request: PromptRequest): Prompt;
   /** Logits after every token of the prompt and of `continuation`. For inspection: the whole table is made. */
   logits(prompt: Prompt, continuation?: readonly number[]): Promise<LogitTable>;
-  /** Answers to each prompt: `result[prompt][answer]`. */
+  /** Completions to each prompt: `result[prompt][completion]`. */
   generate(prompts: readonly Prompt[], options: GenerateOptions): Promise<GeneratedCompletion[][]>;
   /** Features of one picture as they enter the decoder, `[tokens, hiddenSize]` row-major. */
   embedImage(image: RgbImage): Promise<Float32Array>;
@@ -254,7 +254,7 @@ function createPreprocessor(parts: ModelParts): (request: PromptRequest) => Prom
   };
 }
 
-/** A prompt with tokens after it; these stand at the positions of an answer. */
+/** A prompt with tokens after it; these stand at the positions of a completion. */
 function continuePrompt(prompt: Prompt, continuation: readonly number[]): Prompt {
   const grow = (axis: Int32Array): Int32Array =>
     Int32Array.from([...axis, ...continuation.map((_, i) => prompt.positions.next + i)]);

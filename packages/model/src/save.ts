@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { DeviceTensor } from "@vlmr1/engine";
-import type { ModelFiles } from "./files.ts";
+import type { ModelFiles } from "./weights/documents.ts";
 import type { Adapter } from "./lora/adapter.ts";
 import { saveAdapter } from "./lora/peft.ts";
 import type { Model, SaveOptions } from "./model.ts";
@@ -18,8 +18,8 @@ async function saveAdapterOf(adapter: Adapter, directory: string, { dtype }: Sav
 }
 
 /**
- * Writes what training changed: the adapter alone when the model has one (`adapterOnly: false` writes the base model too), else
- * a checkpoint folder: the documents as they were read, the weights under the names that transformers uses now.
+ * Writes what training changed: the adapter alone when the model has one (`adapterOnly: false` writes the base model too), else a
+ * checkpoint folder: the documents as they were read, the weights under the names that transformers uses now.
  */
 export async function saveModel(
   model: Model,

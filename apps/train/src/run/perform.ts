@@ -120,7 +120,7 @@ function openPolicy(model: Model, { kind, config, loss }: RunPlan): Promise<Poli
     train: named ?? part.split(","),
     lora: loraOptions(lora),
     rng: createRng(seed).fork("adapter"),
-    checkpoint: checkpointLayers,
+    gradientCheckpointing: checkpointLayers,
     keepReference: kind === "grpo" && (loss.needs.reference || grpo.measureKlEvery > 0),
   });
 }

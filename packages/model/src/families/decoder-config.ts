@@ -38,8 +38,7 @@ interface RopeConfig {
 }
 
 /**
- * Resolves the rotary fields: `rope_parameters`, then the flat `rope_theta`, then `rope_scaling`, then the default of
- * the class.
+ * Resolves the rotary fields: `rope_parameters`, then the flat `rope_theta`, then `rope_scaling`, then the default of the class.
  *
  * Throws `VlmR1Error` (`unsupported`) for a kind of scaling that is not known.
  */
@@ -92,8 +91,7 @@ function scaling(table: RopeTable, context: number | undefined): RopeConfig["sca
 }
 
 /**
- * Llama 3.1: long wavelengths are stretched by `factor`, short ones kept, with a ramp between.
- * https://arxiv.org/abs/2407.21783
+ * Llama 3.1: long wavelengths are stretched by `factor`, short ones kept, with a ramp between. https://arxiv.org/abs/2407.21783
  */
 function llama3Scale(
   factor: number,
@@ -146,10 +144,7 @@ export interface DecoderTraits {
   readonly defaultContext: number;
   /** Whether the head is tied: the outer file may say so, or the inner one, or only the class. */
   readonly tiedHead: boolean;
-  /**
-   * Multimodal positions: how frequencies are dealt to the axes, and the sections when the file has none. Absent:
-   * plain RoPE.
-   */
+  /** Multimodal positions: how frequencies are dealt to the axes, and the sections when the file has none. Absent: plain RoPE. */
   readonly multimodal?: { readonly interleaved: boolean; readonly defaultSections: readonly number[] };
   /** Default of `head_dim`; undefined: hidden size / heads. */
   readonly defaultHeadDim?: number;
@@ -158,8 +153,8 @@ export interface DecoderTraits {
 /**
  * A decoder's numbers from the fields of its configuration.
  *
- * Throws `VlmR1Error` (`invalid-data`) when sizes contradict each other, (`unsupported`) for an activation or
- * attention that none of the families has.
+ * Throws `VlmR1Error` (`invalid-data`) when sizes contradict each other, (`unsupported`) for an activation or attention that none
+ * of the families has.
  */
 export function decoderConfig(fields: z.output<typeof decoderFields>, traits: DecoderTraits): DecoderConfig {
   const heads = fields.num_attention_heads;

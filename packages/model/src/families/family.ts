@@ -8,8 +8,8 @@ export interface Family {
   /** Values of `model_type` in `config.json` that this family reads. */
   readonly modelTypes: readonly string[];
   /**
-   * The coordinates in which its models were trained to write boxes: `resized` (pixels of the picture as the processor resizes it),
-   * `thousand` (0..1000), `unit` (0..1) or `pixels` (of the original). `unit` for families that were not trained on boxes.
+   * The coordinates in which its models were trained to write boxes: `resized` (pixels of the picture as the processor resizes
+   * it), `thousand` (0..1000), `unit` (0..1) or `pixels` (of the original). `unit` for families that were not trained on boxes.
    */
   readonly boxFrame: FrameKind;
   /** Rules from names in files to canonical names, for example `visual.` to `model.visual.`. */

@@ -36,10 +36,7 @@ import { checkConfig, dimension, layerCount, parseConfig, positive, tokenId } fr
 import type { Family } from "./family.ts";
 import { llamaDecoder, llamaFields } from "./text-decoders.ts";
 
-/**
- * Idefics3 (https://arxiv.org/abs/2408.12637), SmolVLM and SmolVLM2 (https://arxiv.org/abs/2504.05299): one
- * architecture.
- */
+/** Idefics3 (https://arxiv.org/abs/2408.12637), SmolVLM and SmolVLM2 (https://arxiv.org/abs/2504.05299): one architecture. */
 export const idefics3: Family = {
   modelTypes: ["idefics3", "smolvlm"],
   boxFrame: "unit",
@@ -81,9 +78,7 @@ const schema = z.looseObject({
   vision_config: visionFields,
 });
 
-/**
- * `config.json` of an Idefics3, SmolVLM or SmolVLM2 checkpoint; fields that the computation does not need are not read.
- */
+/** `config.json` of an Idefics3, SmolVLM or SmolVLM2 checkpoint; fields that the computation does not need are not read. */
 type Idefics3Config = z.output<typeof schema>;
 
 /**
@@ -160,9 +155,8 @@ type Inputs = Readonly<Record<string, tf.Tensor>>;
 type VisionConfig = Idefics3Config["vision_config"];
 
 /**
- * The SigLIP tower of Idefics3 and SmolVLM (https://arxiv.org/abs/2408.12637, https://arxiv.org/abs/2504.05299): every
- * tile is encoded by itself, then squares of patches are joined (pixel shuffle) and projected to the width of the
- * decoder.
+ * The SigLIP tower of Idefics3 and SmolVLM (https://arxiv.org/abs/2408.12637, https://arxiv.org/abs/2504.05299): every tile is
+ * encoded by itself, then squares of patches are joined (pixel shuffle) and projected to the width of the decoder.
  */
 function idefics3VisionTower(config: Idefics3Config): VisionTower {
   return {
@@ -175,9 +169,8 @@ function idefics3VisionTower(config: Idefics3Config): VisionTower {
 }
 
 /**
- * Cuts all tiles into patch rows. The patches of a square that the connector joins follow each other, so that its
- * pixel shuffle is a reshape; attention does not mind the order, and each patch takes its own row of the position
- * table.
+ * Cuts all tiles into patch rows. The patches of a square that the connector joins follow each other, so that its pixel shuffle
+ * is a reshape; attention does not mind the order, and each patch takes its own row of the position table.
  */
 function planTiles(config: Idefics3Config, images: readonly ProcessedImage[]): VisionPlan {
   const { image_size: tile, patch_size: patch } = config.vision_config;
@@ -265,8 +258,8 @@ const preprocessorFields = z.looseObject({
 const DEFAULTS = { filter: "lanczos", mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] } as const;
 
 /**
- * The image processor of Idefics3, SmolVLM and SmolVLM2: an enlarged image cut into square tiles, the whole image as
- * the last one. Equal to `Idefics3ImageProcessor` and `SmolVLMImageProcessor` of transformers (Pillow back end).
+ * The image processor of Idefics3, SmolVLM and SmolVLM2: an enlarged image cut into square tiles, the whole image as the last
+ * one. Equal to `Idefics3ImageProcessor` and `SmolVLMImageProcessor` of transformers (Pillow back end).
  *
  * Throws `VlmR1Error` (`invalid-data`) when `preprocessor_config.json` contradicts the tower.
  */
@@ -316,9 +309,8 @@ export function tileProcessor(preprocessor: unknown, tower: TileGeometry): Image
 }
 
 /**
- * The text that replaces `<image>`: every tile announced by its row and column, a line break after each row, the whole
- * image last.
- * Source: `get_image_prompt_string` of `processing_smolvlm.py`.
+ * The text that replaces `<image>`: every tile announced by its row and column, a line break after each row, the whole image
+ * last. Source: `get_image_prompt_string` of `processing_smolvlm.py`.
  */
 export function tilePrompt([, rows, columns]: ImageLayout["grid"], tokensPerTile: number): string {
   const fence = "<fake_token_around_image>";
@@ -348,10 +340,8 @@ interface TileGrid {
 const MAX_SIDE = 4096;
 
 /**
- * The tiles of one image in Idefics3 and SmolVLM: scaled so that the longest edge is `longestEdge`, stretched to whole
- * tiles of
- * `tile` pixels, and cut. With `split` false, or when one tile is enough, only the whole image squeezed into one tile
- * remains.
+ * The tiles of one image in Idefics3 and SmolVLM: scaled so that the longest edge is `longestEdge`, stretched to whole tiles of
+ * `tile` pixels, and cut. With `split` false, or when one tile is enough, only the whole image squeezed into one tile remains.
  *
  * Source: `Idefics3ImageProcessor`: `get_resize_output_image_size`, `resize_for_vision_encoder`, `split_image`.
  */

@@ -220,8 +220,8 @@ type VisionConfig = InternVlConfig["vision_config"];
 const PROJECTOR_EPS = 1e-5;
 
 /**
- * InternViT and the projector of InternVL (https://arxiv.org/abs/2504.10479): every tile by itself, with a class token
- * and scaled residuals; squares of patches are joined (pixel shuffle) and projected to the width of the decoder.
+ * InternViT and the projector of InternVL (https://arxiv.org/abs/2504.10479): every tile by itself, with a class token and scaled
+ * residuals; squares of patches are joined (pixel shuffle) and projected to the width of the decoder.
  */
 function internVlVisionTower(config: InternVlConfig): VisionTower {
   return {
@@ -329,9 +329,9 @@ const preprocessorFields = z.looseObject({
 const DEFAULTS = { filter: "bicubic", mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
 
 /**
- * The image processor of InternVL: the canvas of up to `max_patches` tiles whose aspect ratio is nearest, and a
- * thumbnail as the last tile when there are several. Equal to `GotOcr2ImageProcessor` of transformers as
- * `InternVLProcessor` calls it, which cuts images whatever `crop_to_patches` of the file says.
+ * The image processor of InternVL: the canvas of up to `max_patches` tiles whose aspect ratio is nearest, and a thumbnail as the
+ * last tile when there are several. Equal to `GotOcr2ImageProcessor` of transformers as `InternVLProcessor` calls it, which cuts
+ * images whatever `crop_to_patches` of the file says.
  */
 export function canvasProcessor(
   preprocessor: unknown,
@@ -372,8 +372,8 @@ export function canvasProcessor(
 }
 
 /**
- * Rows and columns of tiles: the aspect ratio nearest to the image's; of equal ones the larger, unless it has more
- * than twice the area of the image. Source: `get_optimal_tiled_canvas` of `GotOcr2ImageProcessor`.
+ * Rows and columns of tiles: the aspect ratio nearest to the image's; of equal ones the larger, unless it has more than twice the
+ * area of the image. Source: `get_optimal_tiled_canvas` of `GotOcr2ImageProcessor`.
  */
 export function bestCanvas(
   { width, height }: ImageSize,

@@ -1,4 +1,4 @@
-import type { ModelFiles } from "../files.ts";
+import type { ModelFiles } from "../weights/documents.ts";
 import { roundHalfEven } from "../images/qwen-processor.ts";
 
 /** What may be chosen about `nano`. */
@@ -159,8 +159,8 @@ function nanoVocabulary(words: readonly string[]): string[] {
 }
 
 /**
- * A `tokenizer.json`: byte-level, without merges; whole words or single characters, so that every printable ASCII text is read and
- * written exactly.
+ * A `tokenizer.json`: byte-level, without merges; whole words or single characters, so that every printable ASCII text is read
+ * and written exactly.
  */
 function nanoTokenizer(words: readonly string[]): object {
   const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: false };

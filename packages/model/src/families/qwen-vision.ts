@@ -28,8 +28,8 @@ export const outerFields = z.looseObject({
 });
 
 /**
- * The released files keep the fields of the text model at the root; files saved by newer versions of transformers nest
- * them. Returns the nested form.
+ * The released files keep the fields of the text model at the root; files saved by newer versions of transformers nest them.
+ * Returns the nested form.
  */
 export function nestText(json: unknown): unknown {
   if (typeof json !== "object" || json === null || Array.isArray(json)) return json;
@@ -58,9 +58,7 @@ export function qwenVlDecoder(config: QwenVlOuter): DecoderConfig {
   });
 }
 
-/**
- * The releases of Qwen2-VL and Qwen2.5-VL predate the present naming; `_checkpoint_conversion_mapping` of transformers.
- */
+/** The releases of Qwen2-VL and Qwen2.5-VL predate the present naming; `_checkpoint_conversion_mapping` of transformers. */
 export const qwenVlRenames: readonly Rename[] = [
   { from: "model.visual.", to: "model.visual." },
   { from: "model.language_model.", to: "model.language_model." },
@@ -106,20 +104,17 @@ export function fusedAttention(scope: Scope, x: tf.Tensor, attention: VisionAtte
   return linear(child(scope, "proj"), visionAttention(query, keys, values, attention));
 }
 
-/**
- * Joins the patches of each cell, `[rows, D]`, and projects them to the width of the decoder: `[rows / merge^2, out]`.
- */
+/** Joins the patches of each cell, `[rows, D]`, and projects them to the width of the decoder: `[rows / merge^2, out]`. */
 export function mergeCells(scope: Scope, x: tf.Tensor, merge: number): tf.Tensor {
   const cells = tf.reshape(x, [-1, (x.shape[1] as number) * merge * merge]);
   return linear(child(scope, "mlp.2"), gelu(linear(child(scope, "mlp.0"), cells)));
 }
 
 /**
- * Rotary angles of every patch in a Qwen vision tower, `[N, headDim / 2]`: the first half of the frequencies reads the
- * row, the second half the column. Order of the patches: see `patchCoordinates`.
+ * Rotary angles of every patch in a Qwen vision tower, `[N, headDim / 2]`: the first half of the frequencies reads the row, the
+ * second half the column. Order of the patches: see `patchCoordinates`.
  *
- * Arithmetic in float32, as transformers computes it (`Qwen2VLVisionRotaryEmbedding`); `theta` is 10000 in all
- * releases.
+ * Arithmetic in float32, as transformers computes it (`Qwen2VLVisionRotaryEmbedding`); `theta` is 10000 in all releases.
  */
 export function visionRotaryAngles(
   grid: PatchGrid,
@@ -147,8 +142,8 @@ type TokenGrid = readonly [frames: number, rows: number, columns: number];
 /**
  * Multimodal rotary positions of one unpadded prompt (M-RoPE, Qwen2-VL, https://arxiv.org/abs/2409.12191, section 2.1).
  *
- * Text advances all three axes together. The placeholders of an image share its starting position on the time axis and
- * add their frame, row and column; the text after it continues at the start plus the longest side.
+ * Text advances all three axes together. The placeholders of an image share its starting position on the time axis and add their
+ * frame, row and column; the text after it continues at the start plus the longest side.
  *
  * Throws `VlmR1Error` (`invalid-argument`) when the placeholders in `ids` do not fit `grids`.
  */

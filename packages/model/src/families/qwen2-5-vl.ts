@@ -134,8 +134,8 @@ type VisionConfig = Qwen25VlConfig["vision_config"];
 const RMS_NORM_EPS = 1e-6;
 
 /**
- * The Qwen2.5-VL tower: patches, blocks with 2-D rotary positions that attend inside windows or, a few, inside the
- * whole image, and a merger. https://arxiv.org/abs/2502.13923, section 2.1.
+ * The Qwen2.5-VL tower: patches, blocks with 2-D rotary positions that attend inside windows or, a few, inside the whole image,
+ * and a merger. https://arxiv.org/abs/2502.13923, section 2.1.
  */
 function qwen25VisionTower(config: Qwen25VlConfig): VisionTower {
   const vision = config.vision_config;
@@ -209,10 +209,9 @@ interface WindowPlan {
 }
 
 /**
- * Arranges I images as I x W windows of n patches, so that windowed blocks attend inside `[I W, n]` and full blocks
- * inside
- * `[I, W n]` without moving anything. Border windows are padded with hidden patches; `restore` brings the merged cells
- * back to row-major order.
+ * Arranges I images as I x W windows of n patches, so that windowed blocks attend inside `[I W, n]` and full blocks inside
+ * `[I, W n]` without moving anything. Border windows are padded with hidden patches; `restore` brings the merged cells back to
+ * row-major order.
  */
 function windowPlan(vision: Qwen25VlConfig["vision_config"], images: readonly ProcessedImage[]): WindowPlan {
   const { patch_size: patch, spatial_merge_size: merge } = vision;
@@ -274,8 +273,8 @@ interface AttentionWindows {
 }
 
 /**
- * Cuts the merged cells of one image into windows of `windowSize` pixels (Qwen2.5-VL, https://arxiv.org/abs/2502.13923,
- * section 2.1.1). Windows at the right and bottom border may be smaller; empty ones are left out.
+ * Cuts the merged cells of one image into windows of `windowSize` pixels (Qwen2.5-VL, https://arxiv.org/abs/2502.13923, section
+ * 2.1.1). Windows at the right and bottom border may be smaller; empty ones are left out.
  */
 export function attentionWindows(
   grid: PatchGrid,
@@ -303,10 +302,7 @@ export function attentionWindows(
   return { order, bounds };
 }
 
-/**
- * The image processor of Qwen2.5-VL; `config` is a parsed `config.json`, `preprocessor` a parsed
- * `preprocessor_config.json`.
- */
+/** The image processor of Qwen2.5-VL; `config` is a parsed `config.json`, `preprocessor` a parsed `preprocessor_config.json`. */
 function qwen25VlProcessor(config: unknown, preprocessor: unknown): ImageProcessor {
   const vision = parseQwen25VlConfig(config).vision_config;
   return qwenProcessor(preprocessor, {

@@ -125,10 +125,7 @@ type VisionConfig = Qwen2VlConfig["vision_config"];
 
 const LAYER_NORM_EPS = 1e-6;
 
-/**
- * The Qwen2-VL tower: that of Qwen2.5-VL without windows, with LayerNorm and a plain MLP.
- * https://arxiv.org/abs/2409.12191
- */
+/** The Qwen2-VL tower: that of Qwen2.5-VL without windows, with LayerNorm and a plain MLP. https://arxiv.org/abs/2409.12191 */
 function qwen2VisionTower(config: Qwen2VlConfig): VisionTower {
   const vision = config.vision_config;
   return {
@@ -186,10 +183,7 @@ function block(scope: Scope, vision: VisionConfig, x: tf.Tensor, attention: Visi
   return tf.add(middle, linear(child(scope, "mlp.fc2"), inner));
 }
 
-/**
- * The image processor of Qwen2-VL; `config` is a parsed `config.json`, `preprocessor` a parsed
- * `preprocessor_config.json`.
- */
+/** The image processor of Qwen2-VL; `config` is a parsed `config.json`, `preprocessor` a parsed `preprocessor_config.json`. */
 function qwen2VlProcessor(config: unknown, preprocessor: unknown): ImageProcessor {
   const vision = parseQwen2VlConfig(config).vision_config;
   return qwenProcessor(preprocessor, {

@@ -157,8 +157,8 @@ type VisionConfig = Qwen3VlConfig["vision_config"];
 const LAYER_NORM_EPS = 1e-6;
 
 /**
- * The Qwen3-VL tower: patches, interpolated positions, blocks with 2-D rotary positions, a merger to the width of the
- * decoder, and deepstack mergers after chosen blocks.
+ * The Qwen3-VL tower: patches, interpolated positions, blocks with 2-D rotary positions, a merger to the width of the decoder,
+ * and deepstack mergers after chosen blocks.
  */
 function qwen3VisionTower(config: Qwen3VlConfig): VisionTower {
   const vision = config.vision_config;
@@ -313,10 +313,7 @@ function linspace(end: number, steps: number): Float32Array {
   );
 }
 
-/**
- * The image processor of Qwen3-VL; `config` is a parsed `config.json`, `preprocessor` a parsed
- * `preprocessor_config.json`.
- */
+/** The image processor of Qwen3-VL; `config` is a parsed `config.json`, `preprocessor` a parsed `preprocessor_config.json`. */
 function qwen3VlProcessor(config: unknown, preprocessor: unknown): ImageProcessor {
   const vision = parseQwen3VlConfig(config).vision_config;
   return qwenProcessor(preprocessor, {

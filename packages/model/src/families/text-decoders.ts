@@ -78,8 +78,8 @@ export const qwen2: Family = {
 const qwen2Schema = z.looseObject({ ...decoderFields.shape, model_type: z.literal("qwen2") });
 
 /**
- * A Qwen2 decoder under the canonical name `prefix`: Llama with biases on queries, keys and values. `multimodal` gives
- * it the positions of the vision-language models.
+ * A Qwen2 decoder under the canonical name `prefix`: Llama with biases on queries, keys and values. `multimodal` gives it the
+ * positions of the vision-language models.
  */
 export function qwen2Decoder(
   config: z.output<typeof decoderFields>,

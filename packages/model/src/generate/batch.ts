@@ -16,7 +16,7 @@ import { clearSteps, keepStep, type KeptLinears } from "./kept-linears.ts";
 import type { DecoderPrograms, PickMode } from "./programs.ts";
 import { type Draw, drawToken, isPlainSampling, type SamplingOptions } from "./sampling.ts";
 
-/** What is wanted of one answer. */
+/** What is wanted of one completion. */
 export interface StopRules {
   readonly stopTokenIds: ReadonlySet<number>;
   readonly stopStrings: readonly string[];
@@ -25,17 +25,7 @@ export interface StopRules {
   decode(ids: readonly number[]): string;
 }
 
-/** One answer while it is written. */
-export interface CompletionState {
-  readonly ids: number[];
-  readonly logProbs: number[];
-  readonly rawLogProbs: number[];
-  finished: "stop" | "length" | "aborted" | undefined;
-  /** Set when a stop string ended the answer: the text before it. */
-  text: string | undefined;
-}
-
-/** A finished answer. */
+/** A finished completion. */
 export interface GeneratedCompletion {
   /** Without control tokens, and without the stop string that ended it. */
   readonly text: string;
@@ -48,46 +38,24 @@ export interface GeneratedCompletion {
   readonly finishReason: "stop" | "length" | "aborted";
 }
 
-function newCompletion(): CompletionState {
-  return { ids: [], logProbs: [], rawLogProbs: [], finished: undefined, text: undefined };
-}
-
-/** Appends a token and decides whether the answer ends with it. */
-function extendCompletion(answer: CompletionState, draw: Draw, rules: StopRules): void {
-  answer.ids.push(draw.id);
-  answer.logProbs.push(draw.logProb);
-  answer.rawLogProbs.push(draw.rawLogProb);
-  if (rules.stopTokenIds.has(draw.id)) answer.finished = "stop";
-  else if (rules.stopStrings.length > 0) endAtStopString(answer, rules);
-  if (!answer.finished && answer.ids.length >= rules.maxNewTokens) answer.finished = "length";
-}
-
-function endAtStopString(answer: CompletionState, rules: StopRules): void {
-  const text = rules.decode(answer.ids);
-  const ends = rules.stopStrings.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
-  if (ends.length === 0) return;
-  answer.finished = "stop";
-  answer.text = text.slice(0, Math.min(...ends));
-}
-
-export function finishCompletion(answer: CompletionState, rules: StopRules): GeneratedCompletion {
-  return {
-    text: answer.text ?? rules.decode(answer.ids),
-    tokenIds: answer.ids,
-    logProbs: answer.logProbs,
-    rawLogProbs: answer.rawLogProbs,
-    finishReason: answer.finished ?? "aborted",
-  };
+/** One completion while it is written. */
+export interface CompletionState {
+  readonly ids: number[];
+  readonly logProbs: number[];
+  readonly rawLogProbs: number[];
+  finished: "stop" | "length" | "aborted" | undefined;
+  /** Set when a stop string ended the completion: the text before it. */
+  text: string | undefined;
 }
 
 /** Everything that one batch of prompts needs. */
 interface BatchRequest {
   readonly prompts: readonly Prompt[];
-  /** Answers to each prompt. */
+  /** Completions to each prompt. */
   readonly count: number;
-  /** Answers at the end that only fill the batch. */
+  /** Completions at the end that only fill the batch. */
   readonly idle: number;
-  /** One stream for each answer, prompt by prompt. */
+  /** One stream for each completion, prompt by prompt. */
   readonly rngs: readonly Rng[];
   /** Slots of a prompt in prefill, and in decoding. */
   readonly promptSlots: number;
@@ -97,9 +65,9 @@ interface BatchRequest {
   readonly rules: StopRules;
   readonly padTokenId: number;
   readonly signal?: AbortSignal | undefined;
-  /** Called after each step with the answers so far. */
-  readonly onStep?: ((answers: readonly CompletionState[]) => void) | undefined;
-  /** Filled with what the linear layers give for the tokens of the answers. */
+  /** Called after each step with the completions so far. */
+  readonly onStep?: ((completions: readonly CompletionState[]) => void) | undefined;
+  /** Filled with what the linear layers give for the tokens of the completions. */
   readonly kept?: KeptLinears | undefined;
 }
 
@@ -126,47 +94,55 @@ interface NextOutput {
   readonly logits?: DeviceTensor;
 }
 
+interface CompletionCache {
+  readonly capacity: number;
+  readonly layers: readonly KeyValueTensors[];
+  readonly bias: HostTensor & { data: Float32Array };
+}
+
+/** Writes the completions of one batch, token by token. */
+export async function generateBatch(model: BatchModel, request: BatchRequest): Promise<CompletionState[]> {
+  const { engine, decoder, programs } = model;
+  const { prompts, count, rules, promptSlots } = request;
+  const completions = Array.from({ length: prompts.length * count }, newCompletion);
+  for (const filler of completions.slice(completions.length - request.idle)) filler.finished = "length";
+  const mode = pickMode(request.sampling);
+  const inputs = { inputs: promptInputs(decoder, prompts, promptSlots), images: request.features };
+  const ready = await withUploaded(engine, inputs, ({ inputs, images }) =>
+    programs.prefill(model.frozen, model.trained, inputs, images),
+  );
+  const cache = emptyCache(model, request);
+  try {
+    await firstTokens(model, request, mode, ready.logits, completions);
+    const prefix = ready.pastKeyValues as readonly KeyValueTensors[];
+    let t = 0;
+    for (; t + 1 < rules.maxNewTokens && !allDone(completions, request); t++) {
+      await step(model, request, mode, prefix, cache, completions, t);
+    }
+    if (request.kept) clearSteps(request.kept, t);
+  } finally {
+    disposeTree([ready, cache.layers]);
+  }
+  for (const completion of completions) completion.finished ??= "aborted";
+  return completions;
+}
+
 function pickMode(sampling: SamplingOptions): PickMode {
   if (!isPlainSampling(sampling)) return "logits";
   return sampling.temperature === 0 ? "greedy" : "sampled";
 }
 
-/** Draws of all rows: read from the graph, or made here from its logits. */
-async function readDraws(
-  next: NextOutput,
-  request: BatchRequest,
-  answers: readonly CompletionState[],
-  uniforms: Float32Array,
-): Promise<Draw[]> {
-  if (next.drawn) {
-    const [ids, logProbs, raw] = [
-      await readInts(next.drawn.ids),
-      await readFloats(next.drawn.logProbs),
-      await readFloats(next.drawn.rawLogProbs),
-    ];
-    return Array.from(ids, (id, row) => ({
-      id,
-      logProb: Math.min(0, logProbs[row] as number),
-      rawLogProb: Math.min(0, raw[row] as number),
-    }));
-  }
-  const logits = next.logits as DeviceTensor;
-  const data = await readFloats(logits);
-  const V = logits.shape[1] as number;
-  const shared = data.length / V === request.prompts.length ? request.count : 1; // first token: one row per prompt
-  return answers.map((answer, row) => {
-    if (answer.finished) return { id: request.padTokenId, logProb: 0, rawLogProb: 0 };
-    const at = Math.floor(row / shared) * V;
-    const seen = [...(request.prompts[Math.floor(row / request.count)] as Prompt).ids, ...answer.ids];
-    return drawToken(data.subarray(at, at + V), seen, request.sampling, uniforms[row] as number);
-  });
-}
-
-/** One uniform number for each answer that still runs. */
-function drawUniforms(request: BatchRequest, answers: readonly CompletionState[]): Float32Array {
-  return Float32Array.from(answers, (answer, row) =>
-    answer.finished ? 0 : (request.rngs[row] as Rng).uniform(),
-  );
+function emptyCache(
+  { engine, decoder }: BatchModel,
+  { prompts, count, rules, slots }: BatchRequest,
+): CompletionCache {
+  const capacity = bucketLength(rules.maxNewTokens - 1);
+  const shape = [prompts.length, decoder.keyValueHeads * count, capacity, decoder.headDim];
+  const layers = Array.from({ length: decoder.layers }, () => ({
+    keys: engine.zeros(shape),
+    values: engine.zeros(shape),
+  }));
+  return { capacity, layers, bias: stepBias(prompts, slots, capacity) };
 }
 
 /** What each step sees: the prompt without padding, the tokens before it, itself. `[P, 1, 1, S + C + 1]` */
@@ -184,106 +160,41 @@ function stepBias(
   return { data, shape: [prompts.length, 1, 1, width] };
 }
 
-/** Writes the answers of one batch, token by token. */
-export async function generateBatch(model: BatchModel, request: BatchRequest): Promise<CompletionState[]> {
-  const { engine, decoder, programs } = model;
-  const { prompts, count, rules, promptSlots } = request;
-  const answers = Array.from({ length: prompts.length * count }, newCompletion);
-  for (const filler of answers.slice(answers.length - request.idle)) filler.finished = "length";
-  const mode = pickMode(request.sampling);
-  const inputs = { inputs: promptInputs(decoder, prompts, promptSlots), images: request.features };
-  const ready = await withUploaded(engine, inputs, ({ inputs, images }) =>
-    programs.prefill(model.frozen, model.trained, inputs, images),
-  );
-  const cache = emptyCache(model, request);
-  try {
-    await firstTokens(model, request, mode, ready.logits, answers);
-    const prefix = ready.keyValues as readonly KeyValueTensors[];
-    let t = 0;
-    for (; t + 1 < rules.maxNewTokens && !allDone(answers, request); t++) {
-      await step(model, request, mode, prefix, cache, answers, t);
-    }
-    if (request.kept) clearSteps(request.kept, t);
-  } finally {
-    disposeTree([ready, cache.layers]);
-  }
-  for (const answer of answers) answer.finished ??= "aborted";
-  return answers;
-}
-
-/** Reads the draws, gives them to the answers that still run, and frees the tensors. */
-async function take(
-  next: NextOutput,
-  request: BatchRequest,
-  answers: readonly CompletionState[],
-  uniforms: Float32Array,
-): Promise<void> {
-  const draws = await readDraws(next, request, answers, uniforms);
-  disposeTree(next);
-  answers.forEach((answer, row) => {
-    if (!answer.finished) extendCompletion(answer, draws[row] as Draw, request.rules);
-  });
-  request.onStep?.(answers);
-}
-
 async function firstTokens(
   { engine, programs }: BatchModel,
   request: BatchRequest,
   mode: PickMode,
   logits: DeviceTensor,
-  answers: readonly CompletionState[],
+  completions: readonly CompletionState[],
 ): Promise<void> {
-  const uniforms = drawUniforms(request, answers);
+  const uniforms = drawUniforms(request, completions);
   const { temperature } = request.sampling;
   const host = { data: uniforms, shape: [uniforms.length] };
   const next = await withUploaded(engine, host, async (uniforms): Promise<NextOutput> => {
     if (mode === "logits") return { logits };
     return (await programs.first(mode)(logits, { uniforms, temperature })) as NextOutput;
   });
-  await take(next, request, answers, uniforms);
+  await take(next, request, completions, uniforms);
 }
 
-function allDone(answers: readonly CompletionState[], request: BatchRequest): boolean {
-  return request.signal?.aborted === true || answers.every((answer) => answer.finished);
-}
-
-interface CompletionCache {
-  readonly capacity: number;
-  readonly layers: readonly KeyValueTensors[];
-  readonly bias: HostTensor & { data: Float32Array };
-}
-
-function emptyCache(
-  { engine, decoder }: BatchModel,
-  { prompts, count, rules, slots }: BatchRequest,
-): CompletionCache {
-  const capacity = bucketLength(rules.maxNewTokens - 1);
-  const shape = [prompts.length, decoder.keyValueHeads * count, capacity, decoder.headDim];
-  const layers = Array.from({ length: decoder.layers }, () => ({
-    keys: engine.zeros(shape),
-    values: engine.zeros(shape),
-  }));
-  return { capacity, layers, bias: stepBias(prompts, slots, capacity) };
-}
-
-/** Feeds token t of every answer and draws the next. */
+/** Feeds token t of every completion and draws the next. */
 async function step(
   model: BatchModel,
   request: BatchRequest,
   mode: PickMode,
   prefix: readonly KeyValueTensors[],
   cache: CompletionCache,
-  answers: readonly CompletionState[],
+  completions: readonly CompletionState[],
   t: number,
 ): Promise<void> {
   const { engine, decoder, programs } = model;
   const { prompts, slots, kept } = request;
-  const ids = Int32Array.from(answers, (answer) =>
-    answer.ids.length > t ? (answer.ids[t] as number) : request.padTokenId,
+  const ids = Int32Array.from(completions, (completion) =>
+    completion.ids.length > t ? (completion.ids[t] as number) : request.padTokenId,
   );
   const width = slots + cache.capacity + 1;
   if (t > 0) prompts.forEach((_, p) => (cache.bias.data[p * width + slots + t - 1] = 0));
-  const uniforms = drawUniforms(request, answers);
+  const uniforms = drawUniforms(request, completions);
   const host = {
     inputs: {
       ids: { data: ids, shape: [ids.length] },
@@ -307,7 +218,96 @@ async function step(
   await take(
     output.drawn ? { drawn: output.drawn } : { logits: output.logits as DeviceTensor },
     request,
-    answers,
+    completions,
     uniforms,
   );
+}
+
+function allDone(completions: readonly CompletionState[], request: BatchRequest): boolean {
+  return request.signal?.aborted === true || completions.every((completion) => completion.finished);
+}
+
+/** One uniform number for each completion that still runs. */
+function drawUniforms(request: BatchRequest, completions: readonly CompletionState[]): Float32Array {
+  return Float32Array.from(completions, (completion, row) =>
+    completion.finished ? 0 : (request.rngs[row] as Rng).uniform(),
+  );
+}
+
+/** Reads the draws, gives them to the completions that still run, and frees the tensors. */
+async function take(
+  next: NextOutput,
+  request: BatchRequest,
+  completions: readonly CompletionState[],
+  uniforms: Float32Array,
+): Promise<void> {
+  const draws = await readDraws(next, request, completions, uniforms);
+  disposeTree(next);
+  completions.forEach((completion, row) => {
+    if (!completion.finished) extendCompletion(completion, draws[row] as Draw, request.rules);
+  });
+  request.onStep?.(completions);
+}
+
+/** Draws of all rows: read from the graph, or made here from its logits. */
+async function readDraws(
+  next: NextOutput,
+  request: BatchRequest,
+  completions: readonly CompletionState[],
+  uniforms: Float32Array,
+): Promise<Draw[]> {
+  if (next.drawn) {
+    const [ids, logProbs, raw] = [
+      await readInts(next.drawn.ids),
+      await readFloats(next.drawn.logProbs),
+      await readFloats(next.drawn.rawLogProbs),
+    ];
+    return Array.from(ids, (id, row) => ({
+      id,
+      logProb: Math.min(0, logProbs[row] as number),
+      rawLogProb: Math.min(0, raw[row] as number),
+    }));
+  }
+  const logits = next.logits as DeviceTensor;
+  const data = await readFloats(logits);
+  const V = logits.shape[1] as number;
+  const shared = data.length / V === request.prompts.length ? request.count : 1; // first token: one row per prompt
+  return completions.map((completion, row) => {
+    if (completion.finished) return { id: request.padTokenId, logProb: 0, rawLogProb: 0 };
+    const at = Math.floor(row / shared) * V;
+    const seen = [...(request.prompts[Math.floor(row / request.count)] as Prompt).ids, ...completion.ids];
+    return drawToken(data.subarray(at, at + V), seen, request.sampling, uniforms[row] as number);
+  });
+}
+
+function newCompletion(): CompletionState {
+  return { ids: [], logProbs: [], rawLogProbs: [], finished: undefined, text: undefined };
+}
+
+/** Appends a token and decides whether the completion ends with it. */
+function extendCompletion(completion: CompletionState, draw: Draw, rules: StopRules): void {
+  completion.ids.push(draw.id);
+  completion.logProbs.push(draw.logProb);
+  completion.rawLogProbs.push(draw.rawLogProb);
+  if (rules.stopTokenIds.has(draw.id)) completion.finished = "stop";
+  else if (rules.stopStrings.length > 0) endAtStopString(completion, rules);
+  if (!completion.finished && completion.ids.length >= rules.maxNewTokens) completion.finished = "length";
+}
+
+function endAtStopString(completion: CompletionState, rules: StopRules): void {
+  const text = rules.decode(completion.ids);
+  const ends = rules.stopStrings.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
+  if (ends.length === 0) return;
+  completion.finished = "stop";
+  completion.text = text.slice(0, Math.min(...ends));
+}
+
+export function finishCompletion(completion: CompletionState, rules: StopRules): GeneratedCompletion {
+  return {
+    text: completion.text ?? rules.decode(completion.ids),
+    tokenIds: completion.ids,
+    logProbs: completion.logProbs,
+    rawLogProbs: completion.rawLogProbs,
+    finishReason: completion.finished ?? "aborted",
+  };
 }

@@ -13,12 +13,12 @@ import {
 import type { LinearsKeeper } from "./kept-linears.ts";
 import { checkSampling, type SamplingOptions } from "./sampling.ts";
 
-/** News of answers that are being written. */
+/** News of completions that are being written. */
 export interface GenerationUpdate {
   /** Index of the prompt. */
   readonly prompt: number;
-  /** Index of the answer, below `count`. */
-  readonly answer: number;
+  /** Index of the completion, below `count`. */
+  readonly completion: number;
   /** Tokens so far. */
   readonly tokenIds: readonly number[];
   /** Text so far, without control tokens. */
@@ -36,9 +36,9 @@ interface GenerateRequest {
   readonly signal?: AbortSignal | undefined;
   /** See `CompleteOptions` of core: the number under which each prompt draws its noise. Default: its place in this call. */
   readonly promptNumbers?: readonly number[] | undefined;
-  /** Called for every answer that got a token. */
+  /** Called for every completion that got a token. */
   readonly onUpdate?: ((update: GenerationUpdate) => void) | undefined;
-  /** Keeps what the linear layers gave, where all answers fit into one batch. */
+  /** Keeps what the linear layers gave, where all completions fit into one batch. */
   readonly keeper?: LinearsKeeper | undefined;
 }
 
@@ -48,14 +48,14 @@ export interface GeneratingModel extends BatchModel {
   readonly encoder: FeatureEncoder;
 }
 
-/** Answers and score-table entries that one batch may hold; they bound its memory. */
-const BATCH_ANSWERS = 256;
+/** Completions and score-table entries that one batch may hold; they bound its memory. */
+const BATCH_COMPLETIONS = 256;
 
 const BATCH_SCORES = 2 ** 24;
 
 /**
- * Writes `count` answers to each prompt. Prompts of similar length share a batch; each answer draws from its own stream
- * (`rng.fork("<number of the prompt>/<answer>")`), so batches do not change it.
+ * Writes `count` completions to each prompt. Prompts of similar length share a batch; each completion draws from its own stream
+ * (`rng.fork("<number of the prompt>/<completion>")`), so batches do not change it.
  *
  * @throws VlmR1Error `invalid-argument` for options outside their range, `limit` for a prompt that fills the context.
  */
@@ -71,26 +71,29 @@ export async function generateCompletions(
   if (room < 1) {
     throw new VlmR1Error(
       "limit",
-      `A prompt has ${longest} tokens; the context of the model has ${longest + room}, and an answer needs one. Shorten the prompt or its images.`,
+      `A prompt has ${longest} tokens; the context of the model has ${longest + room}, and a completion needs one. Shorten the prompt or its images.`,
     );
   }
   const rules = { ...request.rules, maxNewTokens: Math.min(request.rules.maxNewTokens, room) };
-  const answers: GeneratedCompletion[][] = prompts.map(() => []);
+  const completions: GeneratedCompletion[][] = prompts.map(() => []);
   const batches = planBatches(prompts, request.count);
   const keeper = batches.length === 1 ? request.keeper : undefined;
   for (const batch of batches) {
     const states = await runBatch(model, prompts, batch, { ...request, rules, keeper });
     batch.forEach((prompt, p) => {
       const own = states.slice(p * request.count, (p + 1) * request.count);
-      answers[prompt] = own.map((state) => finishCompletion(state, rules));
+      completions[prompt] = own.map((state) => finishCompletion(state, rules));
     });
   }
-  return answers;
+  return completions;
 }
 
 function checkCounts({ count, rules }: GenerateRequest): void {
   if (!Number.isInteger(count) || count < 1) {
-    throw new VlmR1Error("invalid-argument", `count (answers per prompt) must be at least 1, got ${count}.`);
+    throw new VlmR1Error(
+      "invalid-argument",
+      `count (completions per prompt) must be at least 1, got ${count}.`,
+    );
   }
   if (!Number.isInteger(rules.maxNewTokens) || rules.maxNewTokens < 1) {
     throw new VlmR1Error("invalid-argument", `maxNewTokens must be at least 1, got ${rules.maxNewTokens}.`);
@@ -105,7 +108,7 @@ function planBatches(prompts: readonly Prompt[], count: number): number[][] {
   for (let at = 0; at < order.length;) {
     const slots = bucketLength(length(order[at] as number));
     const byScores = Math.floor(BATCH_SCORES / slots ** 2);
-    const size = Math.max(1, Math.min(Math.floor(BATCH_ANSWERS / count), byScores));
+    const size = Math.max(1, Math.min(Math.floor(BATCH_COMPLETIONS / count), byScores));
     batches.push(order.slice(at, at + size));
     at += size;
   }
@@ -125,8 +128,8 @@ async function runBatch(
   const longest = Math.max(...prompts.map((prompt) => prompt.ids.length));
   const promptSlots = promptLength(longest);
   const rngs = filled.flatMap((prompt) =>
-    Array.from({ length: request.count }, (_, answer) =>
-      request.rng.fork(`${request.promptNumbers?.[prompt] ?? prompt}/${answer}`),
+    Array.from({ length: request.count }, (_, completion) =>
+      request.rng.fork(`${request.promptNumbers?.[prompt] ?? prompt}/${completion}`),
     ),
   );
   const report = request.onUpdate && progressReporter(batch, request);
@@ -156,15 +159,15 @@ async function runBatch(
 function progressReporter(
   batch: readonly number[],
   request: GenerateRequest,
-): (answers: readonly CompletionState[]) => void {
+): (completions: readonly CompletionState[]) => void {
   const reported = new Map<CompletionState, number>();
-  return (answers) => {
-    answers.slice(0, batch.length * request.count).forEach((state, row) => {
+  return (completions) => {
+    completions.slice(0, batch.length * request.count).forEach((state, row) => {
       if (reported.get(state) === state.ids.length) return;
       reported.set(state, state.ids.length);
       request.onUpdate?.({
         prompt: batch[Math.floor(row / request.count)] as number,
-        answer: row % request.count,
+        completion: row % request.count,
         tokenIds: state.ids,
         text: state.text ?? request.rules.decode(state.ids),
         finished: state.finished !== undefined,

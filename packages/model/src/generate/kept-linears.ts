@@ -5,7 +5,7 @@ import type { LinearModule } from "../network/linear.ts";
 import { linearModulesByLayer } from "../network/passes.ts";
 import { type HostTensor, readFloats } from "../network/tensors.ts";
 
-/** What the linear layers of the decoder gave for every token that a batch of B answers was fed, in T steps. */
+/** What the linear layers of the decoder gave for every token that a batch of B completions was fed, in T steps. */
 export interface KeptLinears {
   readonly rows: number;
   readonly steps: number;
@@ -61,25 +61,25 @@ export function clearSteps({ rows, layers }: KeptLinears, t: number): void {
   for (const { width, outputs } of layers.flat()) outputs.fill(0, t * rows * width);
 }
 
-/** Takes what the linear layers gave for the tokens of answers. */
+/** Takes what the linear layers gave for the tokens of completions. */
 export interface LinearsKeeper {
-  /** Memory for B answers in T steps, if there may be any. */
+  /** Memory for B completions in T steps, if there may be any. */
   reserve(rows: number, steps: number): KeptLinears | undefined;
-  /** The memory is filled: row b belongs to answer b, `count` answers to each prompt. */
-  filled(prompts: readonly Prompt[], answers: readonly (readonly number[])[]): void;
+  /** The memory is filled: row b belongs to completion b, `count` completions to each prompt. */
+  filled(prompts: readonly Prompt[], completions: readonly (readonly number[])[]): void;
 }
 
-/** What the linear layers of the decoder gave while the answers of the last rollout were written. */
+/** What the linear layers of the decoder gave while the completions of the last rollout were written. */
 export interface RolloutLinears extends LinearsKeeper {
   /** Says that the weights changed, so that nothing of it holds any more. */
   forget(): void;
-  /** By module name, `[(T - 1) P G, width]`; null unless every answer is of the last rollout, to the same prompt. */
+  /** By module name, `[(T - 1) P G, width]`; null unless every completion is of the last rollout, to the same prompt. */
   of(groups: readonly PromptCompletions[], sizes: BatchSizes): Readonly<Record<string, HostTensor>> | null;
 }
 
 /**
- * The update repeats, over all tokens at once and with the same weights, the forward pass that decoding made token by token. What the
- * linear layers gave there is kept, so that the update computes only the rest: a third less.
+ * The update repeats, over all tokens at once and with the same weights, the forward pass that decoding made token by token. What
+ * the linear layers gave there is kept, so that the update computes only the rest: a third less.
  *
  * @param limit bytes that may be kept
  */
@@ -103,16 +103,16 @@ export function createRolloutLinears(
       if (memory?.rows !== count || memory.steps !== steps) memory = createKeptLinears(layers, count, steps);
       return memory;
     },
-    filled(prompts, answers) {
-      const count = answers.length / prompts.length;
-      answers.forEach((ids, row) =>
+    filled(prompts, completions) {
+      const count = completions.length / prompts.length;
+      completions.forEach((ids, row) =>
         rows.set(ids, { prompt: prompts[Math.floor(row / count)] as Prompt, row }),
       );
     },
     of(groups, { prompts, group, length }) {
       const chosen = new Array<number>(prompts * group).fill(0);
-      for (const [p, { prompt, answers }] of groups.entries()) {
-        for (const [g, ids] of answers.entries()) {
+      for (const [p, { prompt, completions }] of groups.entries()) {
+        for (const [g, ids] of completions.entries()) {
           const known = rows.get(ids);
           if (known?.prompt !== prompt) return null;
           chosen[p * group + g] = known.row;

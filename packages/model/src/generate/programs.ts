@@ -1,9 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Compiled, Engine } from "@vlmr1/engine";
 import type { KeyValues } from "../network/attention.ts";
-import type { TokenInputs } from "../network/decoder.ts";
+import type { FeatureTensors, TokenInputs } from "../network/decoder.ts";
 import {
-  type FeatureTensors,
   modelScope,
   type PassConfig,
   prefill,
@@ -58,7 +57,7 @@ type StepFunction = (
 /** The compiled functions of generation. */
 export interface DecoderPrograms {
   readonly prefill: Compiled<Parameters<PrefillFunction>, Prefilled>;
-  /** First tokens of G answers from the logits of their prompts, `[P, V]`. */
+  /** First tokens of G completions from the logits of their prompts, `[P, V]`. */
   first(mode: Exclude<PickMode, "logits">): Compiled<Parameters<FirstFunction>, NextToken>;
   /** With `keepLinears`, a step gives what its linear layers gave, too. */
   step(mode: PickMode, keepLinears: boolean): Compiled<Parameters<StepFunction>, StepOutput>;
@@ -72,7 +71,7 @@ function choose(mode: PickMode, logits: tf.Tensor2D, pick: PickInputs): NextToke
   };
 }
 
-/** Repeats each prompt's row for its answers: `[P, V]` to `[B, V]` with B = P G. */
+/** Repeats each prompt's row for its completions: `[P, V]` to `[B, V]` with B = P G. */
 function forEachCompletion(logits: tf.Tensor2D, rows: number): tf.Tensor2D {
   const [P, V] = logits.shape;
   if (rows === P) return logits;

@@ -59,7 +59,7 @@ export function isPlainSampling({
 
 /** How a checkpoint's makers sample from it, and where it stops. */
 export interface GenerationConfig {
-  /** Tokens that end an answer; may be empty. */
+  /** Tokens that end a completion; may be empty. */
   readonly stopTokenIds: readonly number[];
   /** Token that fills the rest of a batch. */
   readonly padTokenId: number;
@@ -96,8 +96,8 @@ const modelFields = z.looseObject({
 });
 
 /**
- * Reads a parsed `generation_config.json`, which may be missing: `config.json` then names the stop tokens, as the last
- * resort the tokenizer's `eos_token` (`fallbackStop`).
+ * Reads a parsed `generation_config.json`, which may be missing: `config.json` then names the stop tokens, as the last resort the
+ * tokenizer's `eos_token` (`fallbackStop`).
  *
  * @throws VlmR1Error `invalid-data` for a field outside its range.
  */
@@ -144,7 +144,7 @@ export function requireRng(rng: Rng | undefined): Rng {
   if (rng) return rng;
   throw new VlmR1Error(
     "invalid-argument",
-    "Sampling needs `rng`, for example createRng(seed). For greedy answers set temperature: 0.",
+    "Sampling needs `rng`, for example createRng(seed). For greedy completions set temperature: 0.",
   );
 }
 
@@ -176,8 +176,8 @@ export function pickSampled(logits: tf.Tensor2D, uniforms: tf.Tensor1D, temperat
   const temperedTop = tf.div(top, temperature);
   const ids = drawFromWeights(tf.exp(tf.sub(tempered, temperedTop)), uniforms);
   const chosen = tf.gather(logits, ids, 1, 1); // [B]
-  const logProb = (score: tf.Tensor, normalizer: tf.Tensor): tf.Tensor1D =>
-    tf.sub(score, tf.reshape(normalizer, [-1])) as tf.Tensor1D;
+  const logProb = (logit: tf.Tensor, normalizer: tf.Tensor): tf.Tensor1D =>
+    tf.sub(logit, tf.reshape(normalizer, [-1])) as tf.Tensor1D;
   return {
     ids,
     logProbs: logProb(tf.div(chosen, temperature), logSumExp(tempered, temperedTop)),
@@ -240,8 +240,8 @@ export function softmax(logits: Float64Array): Float64Array {
 }
 
 /**
- * Logits after the processors of transformers in its order: repetition penalty, temperature, top-k, top-p, min-p. Removed tokens are
- * -Infinity. `seen` are the ids of prompt and answer so far.
+ * Logits after the processors of transformers in its order: repetition penalty, temperature, top-k, top-p, min-p. Removed tokens
+ * are -Infinity. `seen` are the ids of prompt and completion so far.
  */
 export function processLogits(
   raw: ArrayLike<number>,

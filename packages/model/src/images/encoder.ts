@@ -167,8 +167,8 @@ export interface BatchFeatures {
 }
 
 /**
- * Encodes the images of a batch and lays their features out as inputs of a prompt pass. Null for models without a vision tower, and
- * for batches without any image.
+ * Encodes the images of a batch and lays their features out as inputs of a prompt pass. Null for models without a vision tower,
+ * and for batches without any image.
  */
 export async function batchFeatures(
   architecture: Architecture,

@@ -6,8 +6,8 @@ import type { PixelLevels } from "./processor.ts";
 export type PatchGrid = readonly [frames: number, rows: number, columns: number];
 
 /**
- * Row and column of every patch, in the order in which Qwen towers take them: frames one after the other, in a frame
- * blocks of `merge` x `merge` patches row by row, inside a block row by row.
+ * Row and column of every patch, in the order in which Qwen towers take them: frames one after the other, in a frame blocks of
+ * `merge` x `merge` patches row by row, inside a block row by row.
  */
 export function patchCoordinates(grid: PatchGrid, merge: number): { rows: Int32Array; columns: Int32Array } {
   const [frames, height, width] = grid;
@@ -47,8 +47,8 @@ interface PatchLayout {
 }
 
 /**
- * Cuts an image into rows of normalized patch values, `[N, 3 * time * patch * patch]`: channel, frame, y, x inside a
- * row; patches in merge blocks, see `patchCoordinates`. Sides must be multiples of `patchSize * mergeSize`.
+ * Cuts an image into rows of normalized patch values, `[N, 3 * time * patch * patch]`: channel, frame, y, x inside a row; patches
+ * in merge blocks, see `patchCoordinates`. Sides must be multiples of `patchSize * mergeSize`.
  *
  * Source: the reshape and transpose at the end of `Qwen2VLImageProcessor._preprocess`.
  */
@@ -96,9 +96,7 @@ function writePatch(
   }
 }
 
-/**
- * Copies the square of `image` whose top left pixel is `corner` to tile `index` of `pixels` `[tiles, 3, tile, tile]`.
- */
+/** Copies the square of `image` whose top left pixel is `corner` to tile `index` of `pixels` `[tiles, 3, tile, tile]`. */
 export function writeTile(
   pixels: Float32Array,
   index: number,

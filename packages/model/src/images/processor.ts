@@ -110,9 +110,16 @@ export function resizeFilter(fields: z.output<typeof imageFields>, defaults: Ima
   );
 }
 
-/**
- * How levels become numbers, with the defaults of the class. Throws `VlmR1Error` (`invalid-data`) for a deviation of 0.
- */
+/** How levels 0..255 become numbers. */
+interface Normalization {
+  /** Factor of the levels, usually 1/255; undefined: none. */
+  readonly rescale: number | undefined;
+  /** Mean and standard deviation per channel; undefined: no normalization. */
+  readonly mean: readonly number[] | undefined;
+  readonly std: readonly number[] | undefined;
+}
+
+/** How levels become numbers, with the defaults of the class. Throws `VlmR1Error` (`invalid-data`) for a deviation of 0. */
 export function normalization(fields: z.output<typeof imageFields>, defaults: ImageDefaults): Normalization {
   const std = fields.image_std ?? defaults.std;
   if (std.includes(0)) {
@@ -132,18 +139,9 @@ export function normalization(fields: z.output<typeof imageFields>, defaults: Im
 /** Per channel, the float32 value of each of the 256 levels: `[channels][256]`. */
 export type PixelLevels = readonly Float32Array[];
 
-/** How levels 0..255 become numbers. */
-interface Normalization {
-  /** Factor of the levels, usually 1/255; undefined: none. */
-  readonly rescale: number | undefined;
-  /** Mean and standard deviation per channel; undefined: no normalization. */
-  readonly mean: readonly number[] | undefined;
-  readonly std: readonly number[] | undefined;
-}
-
 /**
- * Values of all levels: `(level * rescale - mean) / std`, rounded to float32 after every operation as numpy does in
- * transformers' image processors.
+ * Values of all levels: `(level * rescale - mean) / std`, rounded to float32 after every operation as numpy does in transformers'
+ * image processors.
  */
 export function pixelLevels({ rescale, mean, std }: Normalization): PixelLevels {
   return [0, 1, 2].map((channel) =>

@@ -47,8 +47,7 @@ interface PatchGeometry {
 }
 
 /**
- * The image processor of Qwen2-VL, Qwen2.5-VL and Qwen3-VL: dynamic resolution, patch rows, one placeholder token for
- * every
+ * The image processor of Qwen2-VL, Qwen2.5-VL and Qwen3-VL: dynamic resolution, patch rows, one placeholder token for every
  * `mergeSize` x `mergeSize` patches. Equal to `Qwen2VLImageProcessor` of transformers (Pillow back end).
  *
  * Throws `VlmR1Error` (`invalid-data`) when `preprocessor_config.json` contradicts itself or the tower.
@@ -118,9 +117,8 @@ function unresized(image: ImageSize, factor: number): ImageSize {
 }
 
 /**
- * The size at which Qwen-VL models see a picture: both sides multiples of `factor`, area between `minPixels` and
- * `maxPixels`, aspect ratio kept as well as that allows. Source: `smart_resize` of transformers, which rounds halves
- * to even.
+ * The size at which Qwen-VL models see a picture: both sides multiples of `factor`, area between `minPixels` and `maxPixels`,
+ * aspect ratio kept as well as that allows. Source: `smart_resize` of transformers, which rounds halves to even.
  *
  * Throws `VlmR1Error` (`invalid-argument`) for sides that differ by more than 200 times.
  */

@@ -1,11 +1,11 @@
 import { type Rng, VlmR1Error } from "@vlmr1/core";
 import type { DeviceTensor, Engine } from "@vlmr1/engine";
-import type { Model } from "../model.ts";
-import { HEAD, linearModules } from "../network/linear.ts";
+import type { DecoderConfig } from "../network/decoder.ts";
+import { HEAD, type LinearModule, linearModules } from "../network/linear.ts";
 import type { AdapterScaling } from "../network/scope.ts";
 import { readFloats, sizeOf, type TensorSpec } from "../network/tensors.ts";
 import { namesMatching } from "../weights/names.ts";
-import { packParameters, type ParameterGroup } from "../weights/parameters.ts";
+import { packParameters, type ParameterGroup, type ParameterStore } from "../weights/parameters.ts";
 
 /** A low-rank adapter in numbers; the fields of PEFT's `adapter_config.json` that change the computation. */
 export interface LoraConfig {
@@ -40,11 +40,7 @@ export const DEFAULT_LORA: LoraConfig = {
 };
 
 /** One adapted linear layer. */
-export interface AdaptedModule {
-  /** Canonical module name, for example `model.language_model.layers.0.self_attn.q_proj`. */
-  readonly name: string;
-  readonly inputs: number;
-  readonly outputs: number;
+export interface AdaptedModule extends LinearModule {
   readonly rank: number;
   readonly scaling: number;
 }
@@ -122,8 +118,8 @@ export interface Adapter {
 }
 
 /**
- * Allocates an adapter; `fill` writes each `lora_A.weight` and `lora_B.weight`. PEFT (https://github.com/huggingface/peft) computes
- * the same from the same numbers.
+ * Allocates an adapter; `fill` writes each `lora_A.weight` and `lora_B.weight`. PEFT (https://github.com/huggingface/peft)
+ * computes the same from the same numbers.
  */
 export async function createAdapter(
   engine: Engine,
@@ -157,16 +153,24 @@ export function freshAdapterWeights(rng: Rng): (spec: TensorSpec, target: Float3
   };
 }
 
+/** A model whose weights can take an adapter in. */
+interface MergeableModel {
+  readonly architecture: { readonly decoder: DecoderConfig };
+  readonly parameters: ParameterStore;
+  readonly adapter: Adapter | undefined;
+  useAdapter(adapter: Adapter | undefined): Promise<void>;
+}
+
 /**
- * Adds the adapter of a model to its weights, `W + scaling B A`, and takes it off: the same answers at the price of the base model.
- * Returns the adapter, for `unmergeAdapter`. Undefined when the model has none.
+ * Adds the adapter of a model to its weights, `W + scaling B A`, and takes it off: the same completions at the price of the base
+ * model. Returns the adapter, for `unmergeAdapter`. Undefined when the model has none.
  *
  * @throws VlmR1Error `unsupported` for an adapter on a head that is tied to the embedding.
  */
-export async function mergeAdapter(model: Model): Promise<Adapter | undefined> {
+export async function mergeAdapter(model: MergeableModel): Promise<Adapter | undefined> {
   const { adapter } = model;
   if (!adapter) return undefined;
-  if (model.architecture.decoder.tiedHead && adapter.modules.some(({ name }) => name === "lm_head")) {
+  if (model.architecture.decoder.tiedHead && adapter.modules.some(({ name }) => name === HEAD)) {
     throw new VlmR1Error(
       "unsupported",
       "The adapter changes the output head, which is tied to the embedding: merged, it would change the embedding too. Keep the adapter apart, or leave lm_head out of its targets.",
@@ -178,12 +182,12 @@ export async function mergeAdapter(model: Model): Promise<Adapter | undefined> {
 }
 
 /** Takes a merged adapter out of the weights (up to rounding) and puts it back on. */
-export async function unmergeAdapter(model: Model, adapter: Adapter): Promise<void> {
+export async function unmergeAdapter(model: MergeableModel, adapter: Adapter): Promise<void> {
   await addUpdates(model, adapter, -1);
   await model.useAdapter(adapter);
 }
 
-async function addUpdates(model: Model, adapter: Adapter, sign: 1 | -1): Promise<void> {
+async function addUpdates(model: MergeableModel, adapter: Adapter, sign: 1 | -1): Promise<void> {
   const matrix = (name: string): Promise<Float32Array> =>
     readFloats(adapter.group.views[name] as DeviceTensor);
   for (const module of adapter.modules) {

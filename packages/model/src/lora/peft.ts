@@ -41,11 +41,10 @@ const SUFFIX = /\.lora_([AB])(?:\.default)?\.weight$/;
 const BASE = ".base_layer.weight";
 
 /**
- * Opens a PEFT adapter folder (`adapter_config.json`, `adapter_model.safetensors`) for a model with the parameters
- * `specs`. Names of modules may be those of older releases; `renames` are the rules of the model's family.
+ * Opens a PEFT adapter folder (`adapter_config.json`, `adapter_model.safetensors`) for a model with the parameters `specs`. Names
+ * of modules may be those of older releases; `renames` are the rules of the model's family.
  *
- * @throws VlmR1Error `not-found` without its files, `invalid-data` when its tensors do not fit the model (they are
- * named),
+ * @throws VlmR1Error `not-found` without its files, `invalid-data` when its tensors do not fit the model (they are named),
  * `unsupported` for other kinds of adapters.
  */
 export async function openAdapter(
@@ -111,8 +110,8 @@ function adapterPlaces(
 }
 
 /**
- * The targets of the file when they select exactly the modules that have tensors. Otherwise, for targets that were
- * written for the module names of another release, these modules by name.
+ * The targets of the file when they select exactly the modules that have tensors. Otherwise, for targets that were written for
+ * the module names of another release, these modules by name.
  */
 function resolveTargets(
   config: PeftConfig,
@@ -180,10 +179,7 @@ const fields = z.looseObject({
   alpha_pattern: counts,
 });
 
-/**
- * Settings that would change the computation in ways that this package does not know, and the values that leave it
- * alone.
- */
+/** Settings that would change the computation in ways that this package does not know, and the values that leave it alone. */
 const UNSUPPORTED: readonly (readonly [field: string, harmless: readonly unknown[]])[] = [
   ["use_dora", [false]],
   ["bias", ["none"]],

@@ -50,9 +50,7 @@ export interface VisionTower {
   /** Token that images occupy in the prompt. */
   readonly imageTokenId: number;
   plan(images: readonly ProcessedImage[]): VisionPlan;
-  /**
-   * Pure and recordable; `inputs` are the tensors of `plan(...).inputs` under the same names. `adapters`: see `Scope`.
-   */
+  /** Pure and recordable; `inputs` are the tensors of `plan(...).inputs` under the same names. `adapters`: see `Scope`. */
   forward(
     tensors: Tensors,
     inputs: Readonly<Record<string, tf.Tensor>>,

@@ -4,10 +4,10 @@ import { type Rotary, rotate } from "./rotary.ts";
 /**
  * Attention of groups that share a prefix.
  *
- * Letters: P prompts, G answers to each, T tokens of each answer, S prefix slots, K key heads, R query heads per key head, d width.
- * Queries `[P, K, G, R, T, d]`. With keys of the prefix `[P, K, S, d]` they form ONE matrix product of G R T rows per prompt and
- * key head; with their own keys `[P, K, G, C, d]` one product of R T rows. No tensor is repeated for the group or for grouped
- * queries (https://arxiv.org/abs/2305.13245), in the gradient neither.
+ * Letters: P prompts, G completions to each, T tokens of each completion, S prefix slots, K key heads, R query heads per key
+ * head, d width. Queries `[P, K, G, R, T, d]`. With keys of the prefix `[P, K, S, d]` they form ONE matrix product of G R T rows
+ * per prompt and key head; with their own keys `[P, K, G, C, d]` one product of R T rows. No tensor is repeated for the group or
+ * for grouped queries (https://arxiv.org/abs/2305.13245), in the gradient neither.
  */
 export interface HeadShape {
   readonly prompts: number;
@@ -53,7 +53,7 @@ export function joinHeads(x: tf.Tensor, s: HeadShape): tf.Tensor {
 
 /** Some of the keys that a query sees. */
 export interface KeyPart extends KeyValues {
-  /** True: `[P, K, C, d]`, the same for all answers of a prompt. False: `[P, K G, C, d]`, one set for each answer. */
+  /** True: `[P, K, C, d]`, the same for all completions of a prompt. False: `[P, K G, C, d]`, one set for each completion. */
   readonly shared: boolean;
 }
 

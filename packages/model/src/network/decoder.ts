@@ -8,7 +8,15 @@ import {
   splitKeys,
   splitQueries,
 } from "./attention.ts";
-import { embed, type FeatureSlots, linear, linearTensors, placeFeatures, spreadFeatures } from "./linear.ts";
+import {
+  embed,
+  type FeatureSlots,
+  HEAD,
+  linear,
+  linearTensors,
+  placeFeatures,
+  spreadFeatures,
+} from "./linear.ts";
 import { rmsNorm, swiGlu } from "./norm.ts";
 import { type Rotary, type RotaryConfig, rotate } from "./rotary.ts";
 import { child, type Scope } from "./scope.ts";
@@ -41,10 +49,7 @@ export interface DecoderConfig extends RotaryConfig {
   readonly tiedHead: boolean;
 }
 
-/**
- * Every parameter of a decoder in the order of a checkpoint: embedding, layers, final norm, and the head when it is
- * its own.
- */
+/** Every parameter of a decoder in the order of a checkpoint: embedding, layers, final norm, and the head when it is its own. */
 export function decoderTensors(config: DecoderConfig): TensorSpec[] {
   const { prefix, hiddenSize, vocabularySize } = config;
   const tensors: TensorSpec[] = [
@@ -54,7 +59,7 @@ export function decoderTensors(config: DecoderConfig): TensorSpec[] {
     tensors.push(...layerTensors(`${prefix}.layers.${layer}`, config));
   }
   tensors.push({ name: `${prefix}.norm.weight`, shape: [hiddenSize] });
-  if (!config.tiedHead) tensors.push({ name: "lm_head.weight", shape: [vocabularySize, hiddenSize] });
+  if (!config.tiedHead) tensors.push({ name: `${HEAD}.weight`, shape: [vocabularySize, hiddenSize] });
   return tensors;
 }
 
@@ -86,81 +91,7 @@ function projection(name: string, outputs: number, inputs: number, bias = false)
   return linearTensors(name, outputs, inputs).slice(0, bias ? 2 : 1);
 }
 
-/** Inputs of a pass over prompts or answers. */
-export interface TokenInputs extends PassInputs {
-  /** int32 `[P G T]` */
-  readonly ids: tf.Tensor1D;
-}
-
-/** Image features of a prompt pass. */
-export interface PlacedFeatures extends FeatureSlots {
-  /** `[rows, D]` */
-  readonly features: tf.Tensor;
-  /** Added after the first decoder layers, each `[rows, D]`. */
-  readonly deepstack: readonly tf.Tensor[];
-}
-
-/** How a pass differs from the plain one. */
-interface PassOptions {
-  /** What earlier tokens left, per layer: the shared prompt, the answer so far. */
-  readonly earlier?: readonly (readonly KeyPart[])[] | undefined;
-  readonly images?: PlacedFeatures | undefined;
-  readonly layer?: LayerFunction | undefined;
-  /** Only the hidden state of each sequence's last token is wanted, `[P, D]`: the last layer computes no more. */
-  readonly lastOnly?: boolean;
-}
-
-/** What a pass leaves behind. */
-interface PassResult {
-  /** Hidden states before the final norm, `[P G T, D]`, or `[P, D]` with `lastOnly`. */
-  readonly hidden: tf.Tensor;
-  /** Keys and values of every layer, `[P, K G, T, d]`, rotated. */
-  readonly keyValues: readonly KeyValues[];
-}
-
-/** One decoder layer, or something that computes the same (gradient checkpointing). */
-export type LayerFunction = (
-  scope: Scope,
-  config: DecoderConfig,
-  x: tf.Tensor,
-  tokens: TokenShape,
-  pass: PassInputs,
-  earlier: readonly KeyPart[],
-) => LayerResult;
-
-/**
- * Runs the decoder over tokens. The prompt is a pass with group 1 and image features; answers are passes with group G that see the
- * prompt's keys.
- */
-export function decoderForward(
-  root: Scope,
-  config: DecoderConfig,
-  inputs: TokenInputs,
-  tokens: TokenShape,
-  options: PassOptions = {},
-): PassResult {
-  const { earlier, images, layer = decoderLayer } = options;
-  const scope = child(root, config.prefix);
-  const last = options.lastOnly ? config.layers - 1 : config.layers;
-  let x: tf.Tensor = embed(child(scope, "embed_tokens"), inputs.ids, config.paddingTokenId); // [P G T, D]
-  if (images) x = placeFeatures(x, images.features, images);
-  const keyValues: KeyValues[] = [];
-  for (let i = 0; i < config.layers; i++) {
-    const run = i === last ? closingLayer : layer;
-    const result = run(child(scope, `layers.${i}`), config, x, tokens, inputs, earlier?.[i] ?? []);
-    const extra = i === last ? undefined : images?.deepstack[i]; // the last token of a prompt is never an image
-    x = images && extra ? tf.add(result.hidden, spreadFeatures(extra, images)) : result.hidden;
-    keyValues.push(result.own);
-  }
-  return { hidden: x, keyValues };
-}
-
-/** The final norm: `[n, D]`. */
-export function finalNorm(root: Scope, config: DecoderConfig, hidden: tf.Tensor): tf.Tensor {
-  return rmsNorm(child(child(root, config.prefix), "norm"), hidden, config.rmsNormEps);
-}
-
-/** Tokens of a pass: P prompts times G answers times T tokens, flattened in this order, or (`stepsFirst`) as `[T P G]`. */
+/** Tokens of a pass: P prompts times G completions times T tokens, flattened in this order, or (`stepsFirst`) as `[T P G]`. */
 interface TokenShape {
   readonly prompts: number;
   readonly group: number;
@@ -172,8 +103,41 @@ interface TokenShape {
 interface PassInputs {
   /** `[P, 1, T, headDim]` */
   readonly rotary: Rotary;
-  /** `[P, 1, T, slots]`: 0 where a key is seen, `HIDDEN` where not; slots of the earlier parts, then the T tokens themselves. */
+  /** `[P, 1, T, slots]`: 0 where a key is seen, `HIDDEN` where not; slots of the past parts, then the T tokens themselves. */
   readonly bias: tf.Tensor;
+}
+
+/** Inputs of a pass over prompts or completions. */
+export interface TokenInputs extends PassInputs {
+  /** int32 `[P G T]` */
+  readonly ids: tf.Tensor1D;
+}
+
+/** Image features of a pass over prompts, and where they go. */
+export interface FeatureTensors {
+  /** `[rows, D]` */
+  readonly features: tf.Tensor2D;
+  /** Added after the first decoder layers, each `[rows, D]`; empty for most families. */
+  readonly deepstack: readonly tf.Tensor2D[];
+  readonly slots: FeatureSlots;
+}
+
+/** How a pass differs from the plain one. */
+interface PassOptions {
+  /** What tokens before these left, per layer: the shared prompt, the completion so far. */
+  readonly pastKeyValues?: readonly (readonly KeyPart[])[] | undefined;
+  readonly images?: FeatureTensors | undefined;
+  readonly layer?: LayerFunction | undefined;
+  /** Only the hidden state of each sequence's last token is wanted, `[P, D]`: the last layer computes no more. */
+  readonly lastOnly?: boolean;
+}
+
+/** What a pass leaves behind. */
+export interface PassResult {
+  /** Hidden states before the final norm, `[P G T, D]`, or `[P, D]` with `lastOnly`. */
+  readonly hidden: tf.Tensor;
+  /** Keys and values of every layer, `[P, K G, T, d]`, rotated. */
+  readonly keyValues: readonly KeyValues[];
 }
 
 interface LayerResult {
@@ -181,6 +145,70 @@ interface LayerResult {
   readonly hidden: tf.Tensor;
   /** Own keys and values `[P, K G, C, d]`, rotated. */
   readonly own: KeyValues;
+}
+
+/** One decoder layer, or something that computes the same (gradient checkpointing). */
+export type LayerFunction = (
+  scope: Scope,
+  config: DecoderConfig,
+  x: tf.Tensor,
+  tokens: TokenShape,
+  pass: PassInputs,
+  past: readonly KeyPart[],
+) => LayerResult;
+
+/**
+ * The forward pass: embedding, image features in their places, layers. The prompt is a pass with group 1 and image features;
+ * completions are passes with group G that see the prompt's keys.
+ */
+export function decoderForward(
+  root: Scope,
+  config: DecoderConfig,
+  inputs: TokenInputs,
+  tokens: TokenShape,
+  options: PassOptions = {},
+): PassResult {
+  const { pastKeyValues, images, layer = decoderLayer } = options;
+  const scope = child(root, config.prefix);
+  const last = options.lastOnly ? config.layers - 1 : config.layers;
+  let x: tf.Tensor = embed(child(scope, "embed_tokens"), inputs.ids, config.paddingTokenId); // [P G T, D]
+  if (images) x = placeFeatures(x, images.features, images.slots);
+  const keyValues: KeyValues[] = [];
+  for (let i = 0; i < config.layers; i++) {
+    const run = i === last ? closingLayer : layer;
+    const result = run(child(scope, `layers.${i}`), config, x, tokens, inputs, pastKeyValues?.[i] ?? []);
+    const extra = i === last ? undefined : images?.deepstack[i]; // the last token of a prompt is never an image
+    x = images && extra ? tf.add(result.hidden, spreadFeatures(extra, images.slots)) : result.hidden;
+    keyValues.push(result.own);
+  }
+  return { hidden: x, keyValues };
+}
+
+/** The final norm: `[n, D]`. */
+export function finalNorm(root: Scope, config: DecoderConfig, hidden: tf.Tensor): tf.Tensor {
+  return rmsNorm(child(child(root, config.prefix), "norm"), hidden, config.rmsNormEps);
+}
+
+/**
+ * One pre-norm block: grouped-query attention over `past` keys and the tokens themselves, then a gated MLP, each added to the
+ * stream `[P G T, D]`.
+ */
+export function decoderLayer(
+  scope: Scope,
+  config: DecoderConfig,
+  x: tf.Tensor,
+  tokens: TokenShape,
+  pass: PassInputs,
+  past: readonly KeyPart[],
+): LayerResult {
+  const shape = headShape(config, tokens);
+  const attention = child(scope, "self_attn");
+  const normal = rmsNorm(child(scope, "input_layernorm"), x, config.rmsNormEps);
+  const query = projectQueries(attention, config, normal, shape, pass.rotary);
+  const own = projectKeys(attention, config, normal, shape, pass.rotary);
+  const mixed = attend(query, [...past, { ...own, shared: false }], pass.bias, shape); // [P, K G R, T, d]
+  const attended = linear(child(attention, "o_proj"), joinHeads(mixed, shape)); // [P G T, D]
+  return { hidden: addMlp(scope, config, tf.add(x, attended)), own };
 }
 
 function headShape(config: DecoderConfig, tokens: TokenShape): HeadShape {
@@ -224,30 +252,8 @@ function addMlp(scope: Scope, config: DecoderConfig, x: tf.Tensor): tf.Tensor {
 }
 
 /**
- * One pre-norm block: grouped-query attention over `earlier` keys and the tokens themselves, then a gated MLP, each added to the
- * stream `[P G T, D]`.
- */
-export function decoderLayer(
-  scope: Scope,
-  config: DecoderConfig,
-  x: tf.Tensor,
-  tokens: TokenShape,
-  pass: PassInputs,
-  earlier: readonly KeyPart[],
-): LayerResult {
-  const shape = headShape(config, tokens);
-  const attention = child(scope, "self_attn");
-  const normal = rmsNorm(child(scope, "input_layernorm"), x, config.rmsNormEps);
-  const query = projectQueries(attention, config, normal, shape, pass.rotary);
-  const own = projectKeys(attention, config, normal, shape, pass.rotary);
-  const mixed = attend(query, [...earlier, { ...own, shared: false }], pass.bias, shape); // [P, K G R, T, d]
-  const attended = linear(child(attention, "o_proj"), joinHeads(mixed, shape)); // [P G T, D]
-  return { hidden: addMlp(scope, config, tf.add(x, attended)), own };
-}
-
-/**
- * The last block of a pass over P prompts of S slots, of which only the last token is wanted: keys and values of all tokens, but one
- * query, and one hidden state `[P, D]`, for each prompt.
+ * The last block of a pass over P prompts of S slots, of which only the last token is wanted: keys and values of all tokens, but
+ * one query, and one hidden state `[P, D]`, for each prompt.
  */
 function closingLayer(
   scope: Scope,

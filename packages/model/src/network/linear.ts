@@ -1,11 +1,10 @@
 import * as tf from "@tensorflow/tfjs-core";
-import type { AdaptedModule } from "../lora/adapter.ts";
 import { type AdapterDropout, optionalParameter, parameter, type Scope } from "./scope.ts";
 import type { TensorSpec } from "./tensors.ts";
 
 /**
- * `x W^T + b`, plus `scaling (x A^T) B^T` where an adapter takes part (LoRA, https://arxiv.org/abs/2106.09685, equation 3).
- * `x` is `[n, in]`, the result `[n, out]`; weights lie as PyTorch stores them, `[out, in]`. Where the scope knows the result, only
+ * `x W^T + b`, plus `scaling (x A^T) B^T` where an adapter takes part (LoRA, https://arxiv.org/abs/2106.09685, equation 3). `x`
+ * is `[n, in]`, the result `[n, out]`; weights lie as PyTorch stores them, `[out, in]`. Where the scope knows the result, only
  * the gradient is computed.
  */
 export function linear(scope: Scope, x: tf.Tensor): tf.Tensor {
@@ -33,15 +32,6 @@ const knownValue = tf.customGrad((...inputs: unknown[]) => {
   return { value: tf.clone(known), gradFunc: (dy: tf.Tensor) => [dy, tf.zerosLike(dy)] };
 }) as (y: tf.Tensor, known: tf.Tensor) => tf.Tensor;
 
-/** A number in [0, 1) of a name, so that every layer drops other inputs. */
-function hash(name: string): number {
-  let state = 0x811c9dc5;
-  for (let i = 0; i < name.length; i++) state = Math.imul(state ^ name.charCodeAt(i), 0x01000193);
-  return (state >>> 8) / 2 ** 24;
-}
-
-const fraction = (x: tf.Tensor): tf.Tensor => tf.sub(x, tf.floor(x));
-
 /**
  * Zeroes a share of `x` `[n, D]` and scales the rest by 1 / (1 - rate), as dropout does (https://arxiv.org/abs/1207.0580).
  *
@@ -59,13 +49,14 @@ export function dropOut(x: tf.Tensor, { rate, rows, columns }: AdapterDropout, n
   return tf.mul(x, tf.mul(keep, 1 / (1 - rate)));
 }
 
-/** Where image features enter a sequence of n tokens. */
-export interface FeatureSlots {
-  /** int32 `[n]`: feature row of an image token, any valid row elsewhere. */
-  readonly rows: tf.Tensor1D;
-  /** `[n, 1]`: 1 at image tokens, 0 elsewhere. */
-  readonly mask: tf.Tensor2D;
+/** A number in [0, 1) of a name, so that every layer drops other inputs. */
+function hash(name: string): number {
+  let state = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) state = Math.imul(state ^ name.charCodeAt(i), 0x01000193);
+  return (state >>> 8) / 2 ** 24;
 }
+
+const fraction = (x: tf.Tensor): tf.Tensor => tf.sub(x, tf.floor(x));
 
 /**
  * Rows of the embedding table for int32 `ids` `[n]`: `[n, D]`. The row of `paddingId` gets no gradient, as in PyTorch's
@@ -84,14 +75,22 @@ const withoutGradientAt = (ids: tf.Tensor1D, id: number) =>
     return { value: tf.clone(rows), gradFunc: (dy: tf.Tensor) => [learns(dy)] };
   }) as (rows: tf.Tensor) => tf.Tensor;
 
-/** Spreads feature rows `[rows, D]` over the tokens: `[n, D]`, 0 at text tokens. */
-export function spreadFeatures(features: tf.Tensor, slots: FeatureSlots): tf.Tensor {
-  return tf.mul(tf.gather(features, slots.rows), slots.mask);
+/** Where image features enter a sequence of n tokens. */
+export interface FeatureSlots {
+  /** int32 `[n]`: feature row of an image token, any valid row elsewhere. */
+  readonly rows: tf.Tensor1D;
+  /** `[n, 1]`: 1 at image tokens, 0 elsewhere. */
+  readonly mask: tf.Tensor2D;
 }
 
 /** Puts image features in the place of the placeholder embeddings: `[n, D]`. */
 export function placeFeatures(x: tf.Tensor, features: tf.Tensor, slots: FeatureSlots): tf.Tensor {
   return tf.add(tf.mul(x, tf.sub(1, slots.mask)), spreadFeatures(features, slots));
+}
+
+/** Spreads feature rows `[rows, D]` over the tokens: `[n, D]`, 0 at text tokens. */
+export function spreadFeatures(features: tf.Tensor, slots: FeatureSlots): tf.Tensor {
+  return tf.mul(tf.gather(features, slots.rows), slots.mask);
 }
 
 /** A linear layer: weight `[out, in]`, then its bias `[out]`. */
@@ -102,13 +101,19 @@ export function linearTensors(name: string, outputs: number, inputs: number): Te
   ];
 }
 
+/** A linear layer of a model. */
+export interface LinearModule {
+  /** Canonical module name, for example `model.language_model.layers.0.self_attn.q_proj`. */
+  readonly name: string;
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/** Module name of the output head. */
 export const HEAD = "lm_head";
 
 /** Parameters that are tables, not linear layers. */
 const TABLES = ["embed_tokens", "pos_embed", "position_embedding"];
-
-/** A linear layer, adapted or not. */
-export type LinearModule = Pick<AdaptedModule, "name" | "inputs" | "outputs">;
 
 /** The linear layers among the parameters of a model. The output head is one of them, tied to the embedding or not. */
 export function linearModules(specs: readonly TensorSpec[]): LinearModule[] {

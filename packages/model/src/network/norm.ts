@@ -4,8 +4,16 @@ import { parameter, type Saver, type Scope } from "./scope.ts";
 import type { TensorSpec } from "./tensors.ts";
 
 /**
- * Its gradient is written by hand, from x and the inverse r alone: with h = x r, and g = dy w,
- * dx = r (g - h mean(g h)) = r g - x r^3 mean(g x), and dw = sum of dy h over the rows. Both sums are products with `dy x`.
+ * `x / sqrt(mean(x^2) + eps) * weight` over the last axis, any leading shape. RMSNorm, https://arxiv.org/abs/1910.07467, equation
+ * 4.
+ */
+export function rmsNorm(scope: Scope, x: tf.Tensor, eps: number): tf.Tensor {
+  return scaledByRms(eps)(x, parameter(scope, "weight"));
+}
+
+/**
+ * Its gradient is written by hand, from x and the inverse r alone: with h = x r, and g = dy w, dx = r (g - h mean(g h)) = r g - x
+ * r^3 mean(g x), and dw = sum of dy h over the rows. Both sums are products with `dy x`.
  */
 const scaledByRms = (eps: number) =>
   tf.customGrad((...inputs: unknown[]) => {
@@ -24,14 +32,6 @@ const scaledByRms = (eps: number) =>
     };
     return { value: tf.mul(tf.mul(x, inverse), weight), gradFunc };
   });
-
-/**
- * `x / sqrt(mean(x^2) + eps) * weight` over the last axis, any leading shape.
- * RMSNorm, https://arxiv.org/abs/1910.07467, equation 4.
- */
-export function rmsNorm(scope: Scope, x: tf.Tensor, eps: number): tf.Tensor {
-  return scaledByRms(eps)(x, parameter(scope, "weight"));
-}
 
 /** LayerNorm with weight and bias over the last axis, any leading shape. https://arxiv.org/abs/1607.06450, equation 4. */
 export function layerNorm(scope: Scope, x: tf.Tensor, eps: number): tf.Tensor {

@@ -4,9 +4,10 @@ import type { Architecture } from "./architecture.ts";
 import type { KeyValues } from "./attention.ts";
 import {
   decoderForward,
+  type FeatureTensors,
   finalNorm,
   type LayerFunction,
-  type PlacedFeatures,
+  type PassResult,
   type TokenInputs,
 } from "./decoder.ts";
 import { headScope, logits } from "./head.ts";
@@ -15,13 +16,6 @@ import { type LinearModule, linearModules } from "./linear.ts";
 import { type AdapterDropout, type AdapterScaling, rootScope, type Scope } from "./scope.ts";
 import type { Tensors } from "./tensors.ts";
 
-/** Image side of a prompt pass; `deepstack` is empty for most families. */
-export interface FeatureTensors {
-  readonly features: tf.Tensor2D;
-  readonly deepstack: readonly tf.Tensor2D[];
-  readonly slots: { readonly rows: tf.Tensor1D; readonly mask: tf.Tensor2D };
-}
-
 /** What the passes need to know of a model. */
 export interface PassConfig {
   readonly architecture: Architecture;
@@ -29,15 +23,9 @@ export interface PassConfig {
   readonly layer?: LayerFunction | undefined;
 }
 
-interface PromptResult {
-  /** Hidden states of every slot, `[P S, D]`, or of the last slot of each prompt, `[P, D]`. */
-  readonly hidden: tf.Tensor;
-  /** Per layer `[P, K, S, d]`. */
-  readonly keyValues: readonly KeyValues[];
-}
-
-function placed(images: FeatureTensors | undefined): PlacedFeatures | undefined {
-  return images && { ...images.slots, features: images.features, deepstack: images.deepstack };
+/** The scope of a model's parameters, split over several records. */
+export function modelScope(config: PassConfig, records: readonly Tensors[], dropout?: AdapterDropout): Scope {
+  return rootScope(Object.assign({}, ...records) as Tensors, config.adapters, dropout);
 }
 
 /** Runs left-padded prompts, `inputs.ids` int32 `[P S]`, for all hidden states or (`lastOnly`) for those of the last slot. */
@@ -47,16 +35,11 @@ export function promptPass(
   inputs: TokenInputs,
   images: FeatureTensors | undefined,
   lastOnly: boolean,
-): PromptResult {
+): PassResult {
   const [prompts, , slots] = inputs.rotary.cos.shape as [number, number, number];
   const tokens = { prompts, group: 1, length: slots };
-  const options = { images: placed(images), layer: config.layer, lastOnly };
+  const options = { images, layer: config.layer, lastOnly };
   return decoderForward(root, config.architecture.decoder, inputs, tokens, options);
-}
-
-/** The scope of a model's parameters, split over several records. */
-export function modelScope(config: PassConfig, records: readonly Tensors[], dropout?: AdapterDropout): Scope {
-  return rootScope(Object.assign({}, ...records) as Tensors, config.adapters, dropout);
 }
 
 /** What the prompts leave for generation. */
@@ -64,10 +47,10 @@ export interface Prefilled {
   /** Logits that predict the first new token, `[P, V]`. */
   readonly logits: tf.Tensor2D;
   /** Per layer `[P, K, S, d]`, S padded to its `bucketLength`. */
-  readonly keyValues: readonly KeyValues[];
+  readonly pastKeyValues: readonly KeyValues[];
 }
 
-/** Prompts to first logits and the keys and values that all answers share. */
+/** Prompts to first logits and the keys and values that all completions share. */
 export function prefill(
   root: Scope,
   config: PassConfig,
@@ -78,7 +61,7 @@ export function prefill(
   const { hidden, keyValues } = promptPass(root, config, inputs, images, true);
   return {
     logits: logits(headScope(root, decoder), finalNorm(root, decoder, hidden)),
-    keyValues: keyValues.map(({ keys, values }) => ({ keys: padSlots(keys), values: padSlots(values) })),
+    pastKeyValues: keyValues.map(({ keys, values }) => ({ keys: padSlots(keys), values: padSlots(values) })),
   };
 }
 
@@ -96,13 +79,13 @@ function padSlots(x: tf.Tensor): tf.Tensor {
       ]);
 }
 
-/** Inputs of one decoding step: P prompts, G answers each, one token per answer. */
+/** Inputs of one decoding step: P prompts, G completions each, one token per completion. */
 export interface StepInputs extends TokenInputs {
-  /** int32 `[4]`: where this token's keys go in the answer cache, `[0, 0, t, 0]`. */
+  /** int32 `[4]`: where this token's keys go in the completion cache, `[0, 0, t, 0]`. */
   readonly start: tf.Tensor1D;
 }
 
-/** Logits after one more token, and the answer cache with it. */
+/** Logits after one more token, and the completion cache with it. */
 interface StepResult {
   /** `[P G, V]` */
   readonly logits: tf.Tensor2D;
@@ -112,7 +95,7 @@ interface StepResult {
   readonly linears: readonly tf.Tensor1D[];
 }
 
-/** One token of every answer; it sees the shared prompt, the answer so far (`cache`), and itself. */
+/** One token of every completion; it sees the shared prompt, the completion so far (`cache`), and itself. */
 export function stepPass(
   root: Scope,
   config: PassConfig,
@@ -124,13 +107,15 @@ export function stepPass(
   const { decoder } = config.architecture;
   const prompts = inputs.rotary.cos.shape[0] as number;
   const group = (inputs.ids.shape[0] as number) / prompts;
-  const earlier = prefix.map((shared, i) => [
+  const pastKeyValues = prefix.map((shared, i) => [
     { ...shared, shared: true },
     { ...(cache[i] as KeyValues), shared: false },
   ]);
   const outputs = new Map<string, tf.Tensor>();
   const tokens = { prompts, group, length: 1 };
-  const { hidden, keyValues } = decoderForward({ ...root, outputs }, decoder, inputs, tokens, { earlier });
+  const { hidden, keyValues } = decoderForward({ ...root, outputs }, decoder, inputs, tokens, {
+    pastKeyValues,
+  });
   const grown = keyValues.map((own, i) => {
     const old = cache[i] as KeyValues;
     return {
@@ -148,34 +133,6 @@ export function stepPass(
   };
 }
 
-/** Inputs of a pass over whole answers; rows are ordered by step, as decoding computes them. */
-export interface CompletionTensors extends TokenInputs {
-  /** int32 `[T P G]`: the tokens whose probability is wanted; `ids` `[(T - 1) P G]` are these without the last of each answer. */
-  readonly targets: tf.Tensor1D;
-}
-
-/**
- * Hidden states, normalized, that predict each of T tokens of G answers to each of P prompts: `[T P G, D]`. The prompt is computed
- * once (with `lastOnly`); the state that predicts the first token is its last one.
- */
-export function completionPass(
-  root: Scope,
-  config: PassConfig,
-  prompt: PromptResult,
-  inputs: CompletionTensors,
-): tf.Tensor {
-  const { decoder } = config.architecture;
-  const [P, , T1] = inputs.rotary.cos.shape as [number, number, number]; // T - 1 tokens are fed
-  const G = (inputs.ids.shape[0] as number) / P / T1;
-  const D = decoder.hiddenSize;
-  const earlier = prompt.keyValues.map((own) => [{ ...own, shared: true }]);
-  const tokens = { prompts: P, group: G, length: T1, stepsFirst: true };
-  const { hidden } = decoderForward(root, decoder, inputs, tokens, { earlier, layer: config.layer }); // [(T - 1) P G, D]
-  const last = tf.reshape(prompt.hidden, [P, 1, D]);
-  const first = tf.reshape(tf.tile(last, [1, G, 1]), [P * G, D]);
-  return finalNorm(root, decoder, tf.concat([first, hidden], 0)); // [T P G, D]
-}
-
 /** The linear layers of each layer of a decoder, by name. */
 export function linearModulesByLayer({ decoder, tensors }: Architecture): LinearModule[][] {
   const all = linearModules(tensors);
@@ -183,4 +140,32 @@ export function linearModulesByLayer({ decoder, tensors }: Architecture): Linear
     const start = `${decoder.prefix}.layers.${i}.`;
     return all.filter(({ name }) => name.startsWith(start)).sort((a, b) => (a.name < b.name ? -1 : 1));
   });
+}
+
+/** Inputs of a pass over whole completions; rows are ordered by step, as decoding computes them. */
+export interface CompletionTensors extends TokenInputs {
+  /** int32 `[T P G]`: the tokens whose probability is wanted; `ids` `[(T - 1) P G]` are these without the last of each completion. */
+  readonly targets: tf.Tensor1D;
+}
+
+/**
+ * Hidden states, normalized, that predict each of T tokens of G completions to each of P prompts: `[T P G, D]`. The prompt is
+ * computed once (with `lastOnly`); the state that predicts the first token is its last one.
+ */
+export function completionPass(
+  root: Scope,
+  config: PassConfig,
+  prompt: PassResult,
+  inputs: CompletionTensors,
+): tf.Tensor {
+  const { decoder } = config.architecture;
+  const [P, , T1] = inputs.rotary.cos.shape as [number, number, number]; // T - 1 tokens are fed
+  const G = (inputs.ids.shape[0] as number) / P / T1;
+  const D = decoder.hiddenSize;
+  const pastKeyValues = prompt.keyValues.map((own) => [{ ...own, shared: true }]);
+  const tokens = { prompts: P, group: G, length: T1, stepsFirst: true };
+  const { hidden } = decoderForward(root, decoder, inputs, tokens, { pastKeyValues, layer: config.layer }); // [(T - 1) P G, D]
+  const last = tf.reshape(prompt.hidden, [P, 1, D]);
+  const first = tf.reshape(tf.tile(last, [1, G, 1]), [P * G, D]);
+  return finalNorm(root, decoder, tf.concat([first, hidden], 0)); // [T P G, D]
 }

@@ -17,9 +17,8 @@ export function consecutivePositions(length: number): Positions {
 /**
  * Position axis (0 time, 1 row, 2 column) of each of the `frequencies` rotary frequencies in a multimodal decoder.
  *
- * Chunked (Qwen2-VL, Qwen2.5-VL): the first `sections[0]` frequencies read time, the next ones rows, the last ones
- * columns. Interleaved (Qwen3-VL): all read time, except indices 1, 4, 7, … below `3 * sections[1]` (rows) and 2, 5,
- * 8, … below
+ * Chunked (Qwen2-VL, Qwen2.5-VL): the first `sections[0]` frequencies read time, the next ones rows, the last ones columns.
+ * Interleaved (Qwen3-VL): all read time, except indices 1, 4, 7, … below `3 * sections[1]` (rows) and 2, 5, 8, … below
  * `3 * sections[2]` (columns). Without sections every frequency reads axis 0: plain RoPE.
  *
  * Source: `apply_multimodal_rotary_pos_emb` and `apply_interleaved_mrope` of transformers; M-RoPE: Qwen2-VL

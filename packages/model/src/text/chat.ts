@@ -36,8 +36,8 @@ export interface ChatTemplate {
 /**
  * Compiles a Jinja chat template with `@huggingface/jinja`.
  *
- * Templates of vision-language models (`parts`) get every content as a list of parts; some of them would silently drop
- * a plain string. Templates of text models get plain strings; they would print the parts of a list as program text.
+ * Templates of vision-language models (`parts`) get every content as a list of parts; some of them would silently drop a plain
+ * string. Templates of text models get plain strings; they would print the parts of a list as program text.
  *
  * @throws VlmR1Error `invalid-data` when the template is not Jinja.
  */

@@ -77,10 +77,7 @@ function construct(
   }
 }
 
-/**
- * Added tokens of `tokenizer.json`, then those that only `tokenizer_config.json` knows: transformers adds them on
- * loading.
- */
+/** Added tokens of `tokenizer.json`, then those that only `tokenizer_config.json` knows: transformers adds them on loading. */
 function allAddedTokens(
   fields: z.output<typeof tokenizerFields>,
   config: z.output<typeof configFields>,

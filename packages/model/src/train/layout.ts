@@ -20,10 +20,10 @@ import {
 import { disposeTree, type HostTensor, readFloats } from "../network/tensors.ts";
 import type { WeightSet } from "./weights.ts";
 
-/** Inputs of the forward pass over prompts and answers. */
+/** Inputs of the forward pass over prompts and completions. */
 interface ForwardInputs {
   readonly prompt: PromptInputs;
-  readonly answer: PromptInputs & { readonly targets: HostTensor };
+  readonly completion: PromptInputs & { readonly targets: HostTensor };
 }
 
 /** Groups laid out in one rectangle. */
@@ -34,11 +34,47 @@ interface TrainingLayout {
   readonly inputs: ForwardInputs;
 }
 
-/** @throws VlmR1Error `invalid-argument` for empty groups or answers, and for token ids outside the vocabulary. */
+/** Lays groups of any lengths out in one rectangle: prompts padded on the left, completions on the right. */
+export function trainingLayout(
+  decoder: DecoderConfig,
+  groups: readonly PromptCompletions[],
+  padTokenId: number,
+): TrainingLayout {
+  if (groups.length === 0) throw new VlmR1Error("invalid-argument", "A batch needs at least one group.");
+  checkGroups(decoder, groups);
+  const P = bucketCount(groups.length);
+  const G = Math.max(...groups.map(({ completions }) => completions.length));
+  const T = bucketLength(
+    Math.max(...groups.flatMap(({ completions }) => completions.map((ids) => ids.length))),
+  );
+  const S = promptLength(Math.max(...groups.map(({ prompt }) => prompt.ids.length)));
+  const prompts = Array.from({ length: P }, (_, p) => (groups[p] ?? (groups[0] as PromptCompletions)).prompt);
+  const fed = new Int32Array(P * G * (T - 1)).fill(padTokenId);
+  const targets = new Int32Array(P * G * T).fill(padTokenId); // [T, P, G], as decoding computes them
+  groups.forEach(({ completions }, p) => {
+    completions.forEach((ids, g) => {
+      ids.forEach((id, t) => (targets[(t * P + p) * G + g] = id));
+      ids.slice(0, -1).forEach((id, t) => (fed[(t * P + p) * G + g] = id));
+    });
+  });
+  const completion = {
+    ids: { data: fed, shape: [fed.length] },
+    rotary: completionRotary(decoder, prompts, 0, T - 1),
+    bias: completionBias(prompts, S, T - 1),
+    targets: { data: targets, shape: [targets.length] },
+  };
+  return {
+    sizes: { prompts: P, group: G, slots: S, length: T },
+    prompts,
+    inputs: { prompt: promptInputs(decoder, prompts, S), completion },
+  };
+}
+
+/** @throws VlmR1Error `invalid-argument` for empty groups or completions, and for token ids outside the vocabulary. */
 function checkGroups(decoder: DecoderConfig, groups: readonly PromptCompletions[]): void {
-  groups.forEach(({ prompt, answers }, g) => {
-    if (answers.length === 0) throw new VlmR1Error("invalid-argument", `Group ${g} has no completions.`);
-    answers.forEach((ids, a) => {
+  groups.forEach(({ prompt, completions }, g) => {
+    if (completions.length === 0) throw new VlmR1Error("invalid-argument", `Group ${g} has no completions.`);
+    completions.forEach((ids, a) => {
       const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= decoder.vocabularySize);
       if (ids.length === 0)
         throw new VlmR1Error("invalid-argument", `Completion ${a} of group ${g} has no tokens.`);
@@ -57,40 +93,6 @@ function checkGroups(decoder: DecoderConfig, groups: readonly PromptCompletions[
       }
     });
   });
-}
-
-/** Lays groups of any lengths out in one rectangle: prompts padded on the left, answers on the right. */
-export function trainingLayout(
-  decoder: DecoderConfig,
-  groups: readonly PromptCompletions[],
-  padTokenId: number,
-): TrainingLayout {
-  if (groups.length === 0) throw new VlmR1Error("invalid-argument", "A batch needs at least one group.");
-  checkGroups(decoder, groups);
-  const P = bucketCount(groups.length);
-  const G = Math.max(...groups.map(({ answers }) => answers.length));
-  const T = bucketLength(Math.max(...groups.flatMap(({ answers }) => answers.map((ids) => ids.length))));
-  const S = promptLength(Math.max(...groups.map(({ prompt }) => prompt.ids.length)));
-  const prompts = Array.from({ length: P }, (_, p) => (groups[p] ?? (groups[0] as PromptCompletions)).prompt);
-  const fed = new Int32Array(P * G * (T - 1)).fill(padTokenId);
-  const targets = new Int32Array(P * G * T).fill(padTokenId); // [T, P, G], as decoding computes them
-  groups.forEach(({ answers }, p) => {
-    answers.forEach((ids, g) => {
-      ids.forEach((id, t) => (targets[(t * P + p) * G + g] = id));
-      ids.slice(0, -1).forEach((id, t) => (fed[(t * P + p) * G + g] = id));
-    });
-  });
-  const answer = {
-    ids: { data: fed, shape: [fed.length] },
-    rotary: completionRotary(decoder, prompts, 0, T - 1),
-    bias: completionBias(prompts, S, T - 1),
-    targets: { data: targets, shape: [targets.length] },
-  };
-  return {
-    sizes: { prompts: P, group: G, slots: S, length: T },
-    prompts,
-    inputs: { prompt: promptInputs(decoder, prompts, S), answer },
-  };
 }
 
 /** Random numbers from which dropout makes its masks: one for each row and each column of the widest input. */
@@ -115,7 +117,9 @@ function tokenTable(
   fallback = 0,
 ): HostTensor {
   const data = new Float32Array(prompts * group * length).fill(fallback);
-  rows.forEach((answers, p) => answers.forEach((values, g) => data.set(values, (p * group + g) * length)));
+  rows.forEach((completions, p) =>
+    completions.forEach((values, g) => data.set(values, (p * group + g) * length)),
+  );
   return { data, shape: [prompts * group, length] };
 }
 
@@ -125,8 +129,8 @@ export function tokenRows(
   table: Float32Array,
   groups: readonly PromptCompletions[],
 ): Float32Array[][] {
-  return groups.map(({ answers }, p) =>
-    answers.map((ids, g) => {
+  return groups.map(({ completions }, p) =>
+    completions.map((ids, g) => {
       const start = (p * group + g) * length;
       return table.slice(start, start + ids.length);
     }),
@@ -195,7 +199,7 @@ interface GradientTensors {
 export async function readReport(
   { loss, metrics, logProbs, entropies }: GradientTensors,
   sizes: BatchSizes,
-  answers: readonly PromptCompletions[],
+  completions: readonly PromptCompletions[],
 ): Promise<AccumulateReport> {
   const scalar = async (tensor: DeviceTensor): Promise<number> => (await readFloats(tensor))[0] as number;
   const named: Record<string, number> = {};
@@ -203,8 +207,8 @@ export async function readReport(
   const report = {
     loss: await scalar(loss),
     metrics: named,
-    logProbs: tokenRows(sizes, await readFloats(logProbs), answers),
-    ...(entropies && { entropies: tokenRows(sizes, await readFloats(entropies), answers) }),
+    logProbs: tokenRows(sizes, await readFloats(logProbs), completions),
+    ...(entropies && { entropies: tokenRows(sizes, await readFloats(entropies), completions) }),
   };
   disposeTree([loss, metrics, logProbs, entropies]);
   return report;

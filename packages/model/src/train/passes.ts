@@ -10,13 +10,17 @@ import type {
 } from "@vlmr1/policy";
 import type { RolloutLinears } from "../generate/kept-linears.ts";
 import type { Model } from "../model.ts";
-import { decoderLayer, type LayerFunction, type TokenInputs } from "../network/decoder.ts";
+import {
+  type FeatureTensors,
+  decoderLayer,
+  type LayerFunction,
+  type TokenInputs,
+} from "../network/decoder.ts";
 import { headScope, tokenLogProbs } from "../network/head.ts";
 import type { Prompt, PromptCompletions } from "../network/inputs.ts";
 import {
   completionPass,
   type CompletionTensors,
-  type FeatureTensors,
   modelScope,
   type PassConfig,
   promptPass,
@@ -32,10 +36,14 @@ import {
 import { batchImages, dropoutNoise, lossInputs, readReport, tokenRows, trainingLayout } from "./layout.ts";
 import type { TrainedWeights, WeightSet } from "./weights.ts";
 
-/** Forward and backward passes of a policy over groups of answers. */
+/** Forward and backward passes of a policy over groups of completions. */
 interface PolicyPasses {
   /** log p of every token, per group and completion. */
-  score(set: WeightSet, groups: readonly CompletionGroup[], temperature: number): Promise<Float32Array[][]>;
+  logProbs(
+    set: WeightSet,
+    groups: readonly CompletionGroup[],
+    temperature: number,
+  ): Promise<Float32Array[][]>;
   /** Writes the gradient of a loss into `target`, by parameter name. */
   gradient(batch: TrainingBatch, loss: PolicyLoss, target: DeviceTensors): Promise<AccumulateReport>;
 }
@@ -56,14 +64,14 @@ export function createPasses(
   const programs = createPrograms(model, weights, layer);
   const { layOut, inputsOf } = createBatcher(model, weights, promptOf);
   return {
-    async score(set, groups, temperature) {
+    async logProbs(set, groups, temperature) {
       if (groups.length === 0) return [];
       const batch = layOut(groups);
       const inputs = { ...(await inputsOf(batch, set, temperature)), known: null };
       const result = await withUploaded(engine, inputs, (forward) =>
-        programs.scores(set)(set.trained, set.frozen, forward),
+        programs.logProbs(set)(set.trained, set.frozen, forward),
       );
-      const rows = tokenRows(batch.layout.sizes, await readFloats(result), batch.answers);
+      const rows = tokenRows(batch.layout.sizes, await readFloats(result), batch.completions);
       disposeTree(result);
       return rows;
     },
@@ -73,7 +81,7 @@ export function createPasses(
       const set = weights.current;
       const laidOut = layOut(groups);
       const { sizes } = laidOut.layout;
-      const known = rollout.of(laidOut.answers, sizes);
+      const known = rollout.of(laidOut.completions, sizes);
       const forward = { ...(await inputsOf(laidOut, set, temperature, rng)), known };
       const result = await withUploaded(
         engine,
@@ -83,7 +91,7 @@ export function createPasses(
             .gradient(loss)
             .into({ gradients: target }, set.trained, set.frozen, inputs.forward, inputs.given),
       );
-      return readReport(result, sizes, laidOut.answers);
+      return readReport(result, sizes, laidOut.completions);
     },
   };
 }
@@ -93,11 +101,11 @@ function createBatcher(model: Model, weights: TrainedWeights, promptOf: (sample:
   const { architecture, generation } = model;
   const { decoder } = architecture;
   const layOut = (groups: readonly CompletionGroup[]) => {
-    const answers: PromptCompletions[] = groups.map(({ sample, completions }) => ({
+    const completions: PromptCompletions[] = groups.map(({ sample, completions }) => ({
       prompt: promptOf(sample),
-      answers: completions.map(({ tokenIds }) => tokenIds),
+      completions: completions.map(({ tokenIds }) => tokenIds),
     }));
-    return { answers, layout: trainingLayout(decoder, answers, generation.padTokenId) };
+    return { completions, layout: trainingLayout(decoder, completions, generation.padTokenId) };
   };
   const inputsOf = async (
     batch: ReturnType<typeof layOut>,
@@ -106,7 +114,7 @@ function createBatcher(model: Model, weights: TrainedWeights, promptOf: (sample:
     rng?: Rng,
   ) => ({
     ...batch.layout.inputs,
-    images: await batchImages(architecture, batch.layout, batch.answers.length, set),
+    images: await batchImages(architecture, batch.layout, batch.completions.length, set),
     temperature,
     noise: rng && weights.dropout > 0 ? dropoutNoise(decoder, batch.layout.sizes, rng) : null,
   });
@@ -121,14 +129,14 @@ function createPrograms(
 ) {
   const { headIsTrained, dropout, current } = weights;
   const gradients = new Map<string, GradientProgram>();
-  const scorers = new Map<WeightSet["adapters"], ReturnType<typeof compileLogProbs>>();
+  const evaluations = new Map<WeightSet["adapters"], ReturnType<typeof compileLogProbs>>();
   const shared = { architecture, layer, headIsTrained, dropout };
   return {
-    scores({ adapters }: WeightSet) {
-      const known = scorers.get(adapters);
+    logProbs({ adapters }: WeightSet) {
+      const known = evaluations.get(adapters);
       if (known) return known;
       const made = compileLogProbs(engine, { ...shared, adapters, entropies: false });
-      scorers.set(adapters, made);
+      evaluations.set(adapters, made);
       return made;
     },
     gradient(loss: PolicyLoss): GradientProgram {
@@ -142,7 +150,48 @@ function createPrograms(
   };
 }
 
-/** Per-token and per-answer inputs of a loss; B = P G answers of T tokens, padding included. */
+/** Compiles log-probabilities alone, `[P G, T]`. */
+function compileLogProbs(engine: Engine, options: ForwardOptions) {
+  return engine.compile(
+    (trained: Tensors, frozen: Tensors, forward: ForwardTensors): tf.Tensor2D =>
+      completionLogProbs(options, [frozen, trained], forward).logProbs,
+    { name: "log-probabilities" },
+  );
+}
+
+/** Compiles the gradient of a loss by the trained parameters. */
+function compileGradient(engine: Engine, options: ForwardOptions, loss: PolicyLoss): GradientProgram {
+  const forwardLoss = (trained: Tensors, frozen: Tensors, forward: ForwardTensors, given: LossTensors) => {
+    const { logProbs, entropies } = completionLogProbs(options, [frozen, trained], forward);
+    const { loss: value, metrics } = loss.compute(policyLossInputs(given, logProbs, entropies));
+    return { value, aux: { metrics, logProbs, entropies: entropies ?? null } };
+  };
+  return engine.compile<Parameters<GradientFunction>, GradientResult>(
+    (trained, frozen, forward, given) => {
+      const { value, grads, aux } = valueAndGrad(forwardLoss)(trained, frozen, forward, given);
+      return { loss: value, ...aux, gradients: grads } as GradientResult;
+    },
+    { name: `gradient of ${loss.key}` },
+  );
+}
+
+function policyLossInputs(
+  given: LossTensors,
+  logProbs: tf.Tensor2D,
+  entropies: tf.Tensor2D | undefined,
+): Parameters<PolicyLoss["compute"]>[0] {
+  const { oldLogProbs, referenceLogProbs, samplerLogProbs, ...rest } = given;
+  return {
+    ...rest,
+    logProbs,
+    oldLogProbs: oldLogProbs ?? stopGradient(logProbs),
+    ...(entropies && { entropies }),
+    ...(referenceLogProbs && { referenceLogProbs }),
+    ...(samplerLogProbs && { samplerLogProbs }),
+  };
+}
+
+/** Per-token and per-completion inputs of a loss; B = P G completions of T tokens, padding included. */
 interface LossTensors {
   /** `[B]` */
   readonly advantages: tf.Tensor1D;
@@ -180,47 +229,6 @@ type GradientFunction = (
 /** A compiled forward and backward pass. */
 type GradientProgram = Compiled<Parameters<GradientFunction>, GradientResult>;
 
-function policyLossInputs(
-  given: LossTensors,
-  logProbs: tf.Tensor2D,
-  entropies: tf.Tensor2D | undefined,
-): Parameters<PolicyLoss["compute"]>[0] {
-  const { oldLogProbs, referenceLogProbs, samplerLogProbs, ...rest } = given;
-  return {
-    ...rest,
-    logProbs,
-    oldLogProbs: oldLogProbs ?? stopGradient(logProbs),
-    ...(entropies && { entropies }),
-    ...(referenceLogProbs && { referenceLogProbs }),
-    ...(samplerLogProbs && { samplerLogProbs }),
-  };
-}
-
-/** Compiles the gradient of a loss by the trained parameters. */
-function compileGradient(engine: Engine, options: ForwardOptions, loss: PolicyLoss): GradientProgram {
-  const forwardLoss = (trained: Tensors, frozen: Tensors, forward: ForwardTensors, given: LossTensors) => {
-    const { logProbs, entropies } = completionLogProbs(options, [frozen, trained], forward);
-    const { loss: value, metrics } = loss.compute(policyLossInputs(given, logProbs, entropies));
-    return { value, aux: { metrics, logProbs, entropies: entropies ?? null } };
-  };
-  return engine.compile<Parameters<GradientFunction>, GradientResult>(
-    (trained, frozen, forward, given) => {
-      const { value, grads, aux } = valueAndGrad(forwardLoss)(trained, frozen, forward, given);
-      return { loss: value, ...aux, gradients: grads } as GradientResult;
-    },
-    { name: `gradient of ${loss.key}` },
-  );
-}
-
-/** Compiles log-probabilities alone, `[P G, T]`. */
-function compileLogProbs(engine: Engine, options: ForwardOptions) {
-  return engine.compile(
-    (trained: Tensors, frozen: Tensors, forward: ForwardTensors): tf.Tensor2D =>
-      completionLogProbs(options, [frozen, trained], forward).logProbs,
-    { name: "log-probabilities" },
-  );
-}
-
 /** Logits that exist at the same time while log-probabilities are computed, in numbers. */
 const LOGITS_AT_ONCE = 8e6;
 
@@ -236,13 +244,13 @@ interface TrainingImages {
 /** What the forward pass over a batch takes. */
 interface ForwardTensors {
   readonly prompt: TokenInputs;
-  readonly answer: CompletionTensors;
+  readonly completion: CompletionTensors;
   readonly images: TrainingImages;
   /** Divides the logits. */
   readonly temperature: tf.Scalar;
   /** For adapters with dropout, while they are trained. */
   readonly noise: Pick<AdapterDropout, "rows" | "columns"> | null;
-  /** What the linear layers give for the tokens of the answers, where the rollout kept it: by module name, `[(T - 1) P G, width]`. */
+  /** What the linear layers give for the tokens of the completions, where the rollout kept it: by module name, `[(T - 1) P G, width]`. */
   readonly known: Tensors | null;
 }
 
@@ -253,26 +261,15 @@ interface ForwardOptions extends PassConfig {
   readonly dropout: number;
 }
 
-/** `TargetScores` of answers, each `[P G, T]`. */
+/** `TokenLogProbs` of completions, each `[P G, T]`. */
 interface CompletionLogProbs {
   readonly logProbs: tf.Tensor2D;
   readonly entropies?: tf.Tensor2D;
 }
 
-function imageFeatures(
-  options: ForwardOptions,
-  tensors: Tensors,
-  images: TrainingImages,
-): FeatureTensors | undefined {
-  const { vision } = options.architecture;
-  if (!images.pixels || !vision) return images.ready ?? undefined;
-  const { features, deepstack } = vision.forward(tensors, images.pixels.inputs, options.adapters);
-  return { features, deepstack, slots: images.pixels.slots };
-}
-
 /**
- * log p of every answer token, `[P G, T]`: images once, prompts once, answers over the keys and values of their prompt. Gradients flow
- * the same way back.
+ * log p of every completion token, `[P G, T]`: images once, prompts once, completions over the keys and values of their prompt.
+ * Gradients flow the same way back.
  */
 function completionLogProbs(
   options: ForwardOptions,
@@ -286,20 +283,31 @@ function completionLogProbs(
   const images = imageFeatures(options, root.tensors, inputs.images);
   const prompt = promptPass(root, options, inputs.prompt, images, true);
   const known = inputs.known ?? undefined;
-  const hidden = completionPass({ ...root, known }, options, prompt, inputs.answer); // [T P G, D]
-  const { logProbs, entropies } = tokenLogProbs(headScope(root, decoder), hidden, inputs.answer.targets, {
+  const hidden = completionPass({ ...root, known }, options, prompt, inputs.completion); // [T P G, D]
+  const { logProbs, entropies } = tokenLogProbs(headScope(root, decoder), hidden, inputs.completion.targets, {
     temperature: inputs.temperature,
     trainable: options.headIsTrained,
     entropies: options.entropies,
     chunkRows: Math.max(16, Math.floor(LOGITS_AT_ONCE / decoder.vocabularySize)),
   });
-  const T = (inputs.answer.rotary.cos.shape[2] as number) + 1;
-  const byAnswer = (x: tf.Tensor): tf.Tensor2D => tf.transpose(tf.reshape(x, [T, -1])) as tf.Tensor2D; // [P G, T]
-  return { logProbs: byAnswer(logProbs), ...(entropies && { entropies: byAnswer(entropies) }) };
+  const T = (inputs.completion.rotary.cos.shape[2] as number) + 1;
+  const byCompletion = (x: tf.Tensor): tf.Tensor2D => tf.transpose(tf.reshape(x, [T, -1])) as tf.Tensor2D; // [P G, T]
+  return { logProbs: byCompletion(logProbs), ...(entropies && { entropies: byCompletion(entropies) }) };
+}
+
+function imageFeatures(
+  options: ForwardOptions,
+  tensors: Tensors,
+  images: TrainingImages,
+): FeatureTensors | undefined {
+  const { vision } = options.architecture;
+  if (!images.pixels || !vision) return images.ready ?? undefined;
+  const { features, deepstack } = vision.forward(tensors, images.pixels.inputs, options.adapters);
+  return { features, deepstack, slots: images.pixels.slots };
 }
 
 /** A decoder layer that keeps only its inputs for the backward pass and computes the rest again (https://arxiv.org/abs/1604.06174). */
-export const gradientCheckpointedLayer: LayerFunction = (scope, config, x, tokens, pass, earlier) => {
+export const gradientCheckpointedLayer: LayerFunction = (scope, config, x, tokens, pass, past) => {
   const own = Object.fromEntries(
     Object.entries(scope.tensors).filter(([name]) => name.startsWith(`${scope.name}.`)),
   );
@@ -311,14 +319,14 @@ export const gradientCheckpointedLayer: LayerFunction = (scope, config, x, token
       x: tf.Tensor,
       weights: Tensors,
       pass: Parameters<LayerFunction>[4],
-      earlier: Parameters<LayerFunction>[5],
+      past: Parameters<LayerFunction>[5],
     ): tf.Tensor => {
       const inner: Scope = { ...scope, tensors: weights };
-      const { hidden, own } = decoderLayer(inner, config, x, tokens, pass, earlier);
+      const { hidden, own } = decoderLayer(inner, config, x, tokens, pass, past);
       return tf.concat([hidden, own.keys, own.values].map((part) => tf.reshape(part, [-1]))); // one tensor, as checkpoint wants
     },
   );
-  const joined = run(x, own, pass, earlier);
+  const joined = run(x, own, pass, past);
   const [hidden, k, v] = tf.split(joined, [rows * width, keys, keys]) as [tf.Tensor, tf.Tensor, tf.Tensor];
   return {
     hidden: tf.reshape(hidden, [rows, width]),

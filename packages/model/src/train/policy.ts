@@ -29,7 +29,7 @@ export interface PolicyOptions {
   /** For `lora`: where the first weights of a new adapter come from. Default `createRng(0)`. */
   readonly rng?: Rng;
   /** Compute layers again in the backward pass instead of keeping their activations: less memory, about 1.3 times the time. */
-  readonly checkpoint?: boolean;
+  readonly gradientCheckpointing?: boolean;
   /** Full training: keep a copy of the first weights as reference. Default true; without a KL term it can be saved. */
   readonly keepReference?: boolean;
   /** The conversation that asks a sample. Default: its system message, then its images and its prompt in one user turn. */
@@ -37,8 +37,9 @@ export interface PolicyOptions {
   /** Adapters: decode with a second copy of the frozen weights, laid out for speed. Default true. */
   readonly bakeWeights?: boolean;
   /**
-   * Bytes in which an update may find what the linear layers gave while its answers were written (`forTraining`), instead of computing it
-   * again: a third of its time. Default 512 MiB; 0 keeps nothing. Only on `cpu`, without checkpointing and without dropout.
+   * Bytes in which an update may find what the linear layers gave while its completions were written (`forTraining`), instead of
+   * computing it again: a third of its time. Default 512 MiB; 0 keeps nothing. Only on `cpu`, without checkpointing and without
+   * dropout.
    */
   readonly rolloutMemory?: number;
 }
@@ -46,9 +47,10 @@ export interface PolicyOptions {
 const ROLLOUT_MEMORY = 2 ** 29;
 
 /**
- * A model as the trainer of `@vlmr1/grpo` wants it: it answers, tells log-probabilities, takes gradients, and updates its weights in
- * place. An image is encoded once per prompt (once per run when the tower is frozen), and a prompt is computed once for all of its
- * answers, forward and backward. Unlike `model.generate`, `complete` samples from the plain distribution unless it is told otherwise.
+ * A model as the trainer of `@vlmr1/grpo` wants it: it completes prompts, tells log-probabilities, takes gradients, and updates
+ * its weights in place. An image is encoded once per prompt (once per run when the tower is frozen), and a prompt is computed
+ * once for all of its completions, forward and backward. Unlike `model.generate`, `complete` samples from the plain distribution
+ * unless it is told otherwise.
  */
 export async function createPolicy(model: Model, options: PolicyOptions = {}): Promise<Policy> {
   const { train = "lora", lora, rng, keepReference = true } = options;
@@ -56,20 +58,20 @@ export async function createPolicy(model: Model, options: PolicyOptions = {}): P
   const promptOf = createPromptCache(model, options.messages);
   const updater = createUpdater(model.engine, weights.group, weights.pack);
   const { current, reference } = weights;
-  const keeps = !options.checkpoint && weights.dropout === 0;
+  const keeps = !options.gradientCheckpointing && weights.dropout === 0;
   const rollout = createRolloutLinears(
     model.engine,
     model.architecture,
     keeps ? (options.rolloutMemory ?? ROLLOUT_MEMORY) : 0,
   );
-  const layer = options.checkpoint ? gradientCheckpointedLayer : undefined;
+  const layer = options.gradientCheckpointing ? gradientCheckpointedLayer : undefined;
   const passes = createPasses(model, weights, promptOf, { layer, rollout });
   const bake = train === "lora" && (options.bakeWeights ?? true);
   return {
     complete: createSampler(model, weights, promptOf, bake, rollout),
-    logProbs: (groups, { temperature }) => passes.score(current, groups, temperature),
+    logProbs: (groups, { temperature }) => passes.logProbs(current, groups, temperature),
     referenceLogProbs: async (groups, { temperature }) =>
-      passes.score(await reference.weights(), groups, temperature),
+      passes.logProbs(await reference.weights(), groups, temperature),
     async accumulate(batch, loss) {
       const report = await passes.gradient(batch, loss, updater.gradientTarget().views);
       await updater.accumulated();
@@ -119,8 +121,8 @@ function createPromptCache(
 const DEFAULT_NEW_TOKENS = 256;
 
 /**
- * Answers samples with the weights of the moment. `bake`: see `createDecoderPrograms`. `keeper` gets what an update needs again of
- * answers that are for training.
+ * Completes samples with the weights of the moment. `bake`: see `createDecoderPrograms`. `keeper` gets what an update needs again
+ * of completions that are for training.
  */
 function createSampler(
   model: Model,
@@ -133,7 +135,7 @@ function createSampler(
   const { decoder } = architecture;
   const programs = createDecoderPrograms(engine, { architecture, adapters: weights.current.adapters }, bake);
   return async (samples, request) => {
-    const answers = await generateCompletions(
+    const completions = await generateCompletions(
       { engine, architecture, decoder, programs, encoder, ...weights.decoding },
       samples.map(promptOf),
       {
@@ -152,13 +154,13 @@ function createSampler(
         keeper: request.forTraining ? keeper : undefined,
       },
     );
-    return answers.map((group) => group.map(asCompletion));
+    return completions.map((group) => group.map(asCompletion));
   };
 }
 
 /**
- * What the request says about sampling. What it leaves out is off, whatever the checkpoint's makers prefer: a policy must learn from
- * its own distribution.
+ * What the request says about sampling. What it leaves out is off, whatever the checkpoint's makers prefer: a policy must learn
+ * from its own distribution.
  */
 function definedSampling(request: CompleteOptions): Partial<SamplingOptions> {
   const { temperature, topK, topP, minP, repetitionPenalty } = request;

@@ -16,8 +16,8 @@ import { matchesGlob } from "../weights/names.ts";
 import { isVisionParameter, packParameters, type ParameterGroup } from "../weights/parameters.ts";
 
 /**
- * What training changes: everything, the decoder (with embedding and head), a low-rank adapter, or the parameters that match one of
- * some patterns, where `*` stands for any text.
+ * What training changes: everything, the decoder (with embedding and head), a low-rank adapter, or the parameters that match one
+ * of some patterns, where `*` stands for any text.
  */
 export type TrainedPart = "all" | "language" | "lora" | readonly string[];
 

@@ -38,8 +38,8 @@ const indexFields = z.looseObject({ weight_map: z.record(z.string(), z.string())
 /**
  * Opens `model.safetensors`, or the shards that `model.safetensors.index.json` lists.
  *
- * @throws VlmR1Error `not-found` when there are no weights or a shard is missing, `invalid-data` when a file is not
- * sound, names a file outside the folder, or lacks a tensor that the index promises.
+ * @throws VlmR1Error `not-found` when there are no weights or a shard is missing, `invalid-data` when a file is not sound, names
+ * a file outside the folder, or lacks a tensor that the index promises.
  */
 export async function openCheckpoint(folder: ModelFolder): Promise<CheckpointReader> {
   if (await folder.has(SINGLE)) {
@@ -130,8 +130,8 @@ interface SaveWeightsOptions {
 }
 
 /**
- * Writes `model.safetensors`, or shards with `model.safetensors.index.json` when the weights exceed `maxShardBytes`.
- * `folder` must exist.
+ * Writes `model.safetensors`, or shards with `model.safetensors.index.json` when the weights exceed `maxShardBytes`. `folder`
+ * must exist.
  *
  * @throws VlmR1Error `invalid-argument` for a tensor whose data does not fit its shape.
  */

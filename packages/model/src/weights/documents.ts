@@ -10,10 +10,7 @@ export interface ModelFolder {
   has(name: string): Promise<boolean>;
   /** The file as text, or undefined when there is none. Throws `VlmR1Error` (`limit`) above 256 MB. */
   text(name: string): Promise<string | undefined>;
-  /**
-   * The file as parsed JSON, or undefined when there is none. Throws `VlmR1Error` (`invalid-data`) for text that is
-   * not JSON.
-   */
+  /** The file as parsed JSON, or undefined when there is none. Throws `VlmR1Error` (`invalid-data`) for text that is not JSON. */
   json(name: string): Promise<unknown>;
   /** Opens a file for reading. Throws `VlmR1Error` (`not-found`) when there is none. The caller closes it. */
   open(name: string): Promise<FileHandle>;
@@ -23,8 +20,8 @@ export interface ModelFolder {
 const MAX_TEXT_BYTES = 256 * 2 ** 20;
 
 /**
- * Opens a checkpoint folder. Links may point inside the folder or, in the cache of the Hugging Face hub
- * (`snapshots/<revision>/x -> ../../blobs/<hash>`), into the `blobs` beside it.
+ * Opens a checkpoint folder. Links may point inside the folder or, in the cache of the Hugging Face hub (`snapshots/<revision>/x
+ * -> ../../blobs/<hash>`), into the `blobs` beside it.
  *
  * @throws VlmR1Error `not-found` when there is no such folder.
  */
@@ -105,6 +102,24 @@ function parseJson(content: string, name: string): unknown {
       cause,
     });
   }
+}
+
+/** The documents of a checkpoint beside its weights, parsed; the names are those of the hub. */
+export interface ModelFiles {
+  /** `config.json` */
+  readonly config: unknown;
+  /** `generation_config.json` */
+  readonly generationConfig?: unknown;
+  /** `preprocessor_config.json` */
+  readonly preprocessorConfig?: unknown;
+  /** `processor_config.json` */
+  readonly processorConfig?: unknown;
+  /** `tokenizer.json` */
+  readonly tokenizer: unknown;
+  /** `tokenizer_config.json` */
+  readonly tokenizerConfig?: unknown;
+  /** Text of `chat_template.jinja` */
+  readonly chatTemplate?: string | undefined;
 }
 
 /**

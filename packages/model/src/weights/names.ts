@@ -30,11 +30,10 @@ const COMPUTED_SUFFIXES = ["rotary_emb.inv_freq", "position_ids"];
 const LISTED = 8;
 
 /**
- * Finds every parameter of `tensors` among the `stored` tensors: canonical name to name in the file. Only names and
- * shapes are looked at.
+ * Finds every parameter of `tensors` among the `stored` tensors: canonical name to name in the file. Only names and shapes are
+ * looked at.
  *
- * @throws VlmR1Error `invalid-data` that names the tensors which are missing, of another shape, or not part of the
- * model.
+ * @throws VlmR1Error `invalid-data` that names the tensors which are missing, of another shape, or not part of the model.
  */
 export function matchTensors(
   tensors: readonly TensorSpec[],
@@ -78,9 +77,8 @@ export function matchTensors(
 }
 
 /**
- * The architecture with the output head that the file has. The file decides, as in transformers 5: with
- * `lm_head.weight` the head is its own; without it, it is the embedding, unless `config` says in so many words that
- * the head is not tied.
+ * The architecture with the output head that the file has. The file decides, as in transformers 5: with `lm_head.weight` the head
+ * is its own; without it, it is the embedding, unless `config` says in so many words that the head is not tied.
  */
 export function withStoredHead(
   architecture: Architecture,
@@ -141,8 +139,8 @@ const PATTERN_LENGTH = 2000;
 const MILLISECONDS = 1000;
 
 /**
- * The names that a regular expression of PEFT matches as a whole. The expression comes with a checkpoint, which may be hostile: one that
- * backtracks without end is stopped.
+ * The names that a regular expression of PEFT matches as a whole. The expression comes with a checkpoint, which may be hostile:
+ * one that backtracks without end is stopped.
  *
  * @throws VlmR1Error `invalid-argument` when it is no regular expression, too long, or not done after a second.
  */

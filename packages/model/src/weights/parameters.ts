@@ -37,9 +37,7 @@ export function packParameters(
   return { specs, flat, views };
 }
 
-/**
- * Allocates parameters in as many buffers as `segments`, each written by `fill` in the order of its specs.
- */
+/** Allocates parameters in as many buffers as `segments`, each written by `fill` in the order of its specs. */
 export async function createParameterStore(
   engine: Engine,
   segments: readonly (readonly TensorSpec[])[],

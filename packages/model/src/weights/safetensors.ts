@@ -46,8 +46,8 @@ export function headerLength(firstBytes: Uint8Array, fileSize: number, file: str
 }
 
 /**
- * Reads and checks the JSON header. The tensors must cover the data without gaps, overlaps or a rest, which also makes
- * sure that no two names share bytes.
+ * Reads and checks the JSON header. The tensors must cover the data without gaps, overlaps or a rest, which also makes sure that
+ * no two names share bytes.
  *
  * Format: https://github.com/huggingface/safetensors#format.
  *
@@ -163,8 +163,7 @@ export async function readHeader(handle: FileHandle, name: string): Promise<Safe
 }
 
 /**
- * Reads one tensor as float32 into `target`, in pieces, so that nothing beyond the target and a few megabytes is
- * allocated.
+ * Reads one tensor as float32 into `target`, in pieces, so that nothing beyond the target and a few megabytes is allocated.
  *
  * @throws VlmR1Error `unsupported` for a type other than F32, F16 or BF16, `invalid-data` for NaN or infinite weights.
  */
@@ -265,8 +264,8 @@ export function weightCount({ shape }: WritableTensor): number {
 const CHUNK_WEIGHTS = 2 ** 20;
 
 /**
- * Writes a safetensors file as `save_file` of the Python package would: header padded to 8 bytes, tensors one after
- * the other, metadata `{"format": "pt"}`. The file appears under its name only when it is complete and synced.
+ * Writes a safetensors file as `save_file` of the Python package would: header padded to 8 bytes, tensors one after the other,
+ * metadata `{"format": "pt"}`. The file appears under its name only when it is complete and synced.
  *
  * @throws VlmR1Error `invalid-argument` when a tensor's data does not fit its shape or a name occurs twice.
  */

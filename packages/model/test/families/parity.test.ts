@@ -6,7 +6,7 @@ import { familyOf, knownFamilies } from "../../src/families/known-families.ts";
 import { readChatTemplate, readPreprocessorFiles } from "../../src/files.ts";
 import { expandPlaceholders, type ImageProcessor } from "../../src/images/processor.ts";
 import type { Architecture, ProcessedImage } from "../../src/network/architecture.ts";
-import { decoderForward, finalNorm, type PlacedFeatures } from "../../src/network/decoder.ts";
+import { decoderForward, finalNorm, type FeatureTensors } from "../../src/network/decoder.ts";
 import { headScope, logits } from "../../src/network/head.ts";
 import { featureInputs, type Prompt, promptInputs } from "../../src/network/inputs.ts";
 import { rootScope } from "../../src/network/scope.ts";
@@ -85,7 +85,7 @@ function forward(
     positions: { axes: extended as unknown as Prompt["positions"]["axes"], next: next + continuation.length },
   };
   const inputs = promptInputs(decoder, [prompt], prompt.ids.length);
-  let placed: PlacedFeatures | undefined;
+  let placed: FeatureTensors | undefined;
   if (vision && images.length > 0) {
     const plan = vision.plan(images);
     const features = vision.forward(
@@ -95,8 +95,7 @@ function forward(
     const slots = featureInputs([prompt], prompt.ids.length, vision.imageTokenId, [plan.starts]);
     placed = {
       ...features,
-      rows: onTape(slots.rows) as tf.Tensor1D,
-      mask: onTape(slots.mask) as tf.Tensor2D,
+      slots: { rows: onTape(slots.rows) as tf.Tensor1D, mask: onTape(slots.mask) as tf.Tensor2D },
     };
   }
   const rotary = { cos: onTape(inputs.rotary.cos), sin: onTape(inputs.rotary.sin) };

@@ -149,7 +149,9 @@ describe("generate", () => {
     expect(answers.flat().map(({ tokenIds, finishReason }) => [tokenIds.length, finishReason])).toEqual(
       Array.from({ length: 4 }, () => [3, "aborted"]),
     );
-    const keys = updates.map(({ prompt, answer, tokenIds }) => `${prompt}/${answer}/${tokenIds.length}`);
+    const keys = updates.map(
+      ({ prompt, completion, tokenIds }) => `${prompt}/${completion}/${tokenIds.length}`,
+    );
     expect(new Set(keys).size).toBe(12);
   });
 

@@ -116,7 +116,7 @@ describe("createPolicy", () => {
   it("adds the gradients of micro-batches, and checkpointing or padding changes nothing", async () => {
     const groups = groupsOf(questions(3), 2);
     const plain = await gradientOf(await policyOf({ train: "all" }), [batchOf(groups)]);
-    const checkpointed = await policyOf({ train: "all", checkpoint: true });
+    const checkpointed = await policyOf({ train: "all", gradientCheckpointing: true });
     const parts = groups.map((group) => batchOf([group]));
     for (const again of [
       await gradientOf(checkpointed, [batchOf(groups)]),

@@ -137,7 +137,7 @@ describe("an update after a rollout", () => {
     ["answers that are not for training", { train: "language" }, false],
     ["rolloutMemory 0", { train: "language", rolloutMemory: 0 }, true],
     ["rolloutMemory that is too small", { train: "language", rolloutMemory: 100_000 }, true],
-    ["checkpointing", { train: "language", checkpoint: true }, true],
+    ["checkpointing", { train: "language", gradientCheckpointing: true }, true],
     ["dropout", { train: "lora", lora: { dropout: 0.1 } }, true],
   ])("keeps nothing with %s", async (_, options, forTraining) => {
     const policy = await policyOf(options);
