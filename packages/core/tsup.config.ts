@@ -1,7 +1,7 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: ["src/index.ts", "src/files/index.ts"],
+  entry: ["src/index.ts", "src/files/index.ts", "src/http.ts"],
   format: "esm",
   dts: { compilerOptions: { customConditions: [] } },
   sourcemap: true,

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
-import { decodeUtf8, deepestJson } from "./read.ts";
+import { deepestJson } from "../json-depth.ts";
+import { decodeUtf8 } from "./read.ts";
 
 /**
  * Scanning JSON in place, without building objects. Every function takes bytes and a position and returns the position behind what

@@ -2,6 +2,7 @@ import { Buffer, isUtf8 } from "node:buffer";
 import { open, stat, type FileHandle } from "node:fs/promises";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { showValue, VlmR1Error } from "../error.ts";
+import { deepestJson, isNestedTooDeep } from "../json-depth.ts";
 
 /** Where in the user's data something is wrong, and what. */
 export interface DataProblem {
@@ -110,9 +111,6 @@ export function decodeUtf8(bytes: Buffer, start = 0, end = bytes.length): string
   return text.includes("\ufffd") && !isUtf8(bytes.subarray(start, end)) ? undefined : text;
 }
 
-/** How deep JSON may be nested. Whoever walks through a value goes down a function call a level. */
-export const deepestJson = 512;
-
 /** The error for JSON that is nested deeper than that. */
 export function tooDeep(where: string): VlmR1Error {
   return new VlmR1Error("limit", `${where}: the JSON is nested more than ${deepestJson} levels deep.`);
@@ -128,28 +126,12 @@ export function parseJson(
   { file, place }: Partial<Mention> & { readonly file: string },
 ): unknown {
   const where = place === undefined ? { file } : { file, place };
-  if (isDeep(text)) throw tooDeep(place === undefined ? file : `${file}, ${place}`);
+  if (isNestedTooDeep(text)) throw tooDeep(place === undefined ? file : `${file}, ${place}`);
   try {
     return JSON.parse(text);
   } catch (cause) {
     throw invalidData({ ...where, problem: `this is no valid JSON: ${(cause as Error).message}`, cause });
   }
-}
-
-function isDeep(text: string): boolean {
-  if (text.length < 2 * deepestJson) return false;
-  let depth = 0;
-  let inString = false;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code === 0x22) inString = !inString;
-    else if (inString) {
-      if (code === 0x5c) i++;
-    } else if (code === 0x5b || code === 0x7b) {
-      if (++depth > deepestJson) return true;
-    } else if (code === 0x5d || code === 0x7d) depth--;
-  }
-  return false;
 }
 
 /**
