@@ -17,6 +17,11 @@ export const appVersion = (
 /** The warm start of `nano` that ships with the app: made by `vlmr1 demo --from-scratch`. */
 export const shippedNano = join(packageFolder, "assets", "nano");
 
+/** What made a result: this program and its packages, the library that computed, Node and the machine's kind. */
+export function madeBy(runtime: string): string {
+  return `vlmr1 ${appVersion}, ${runtime}, Node ${process.versions.node}, ${process.platform} ${process.arch}`;
+}
+
 /** How people start this program: what is published is compiled, source is run in a clone of the repository. */
 export const programName = import.meta.url.endsWith(".ts") ? "npm run vlmr1 --" : "vlmr1";
 

@@ -1,4 +1,4 @@
-import type { Estimate, EvaluationExample, RunEvent, ScoredAnswer } from "../src/run/events.ts";
+import type { Estimate, RecordedPrompt, RunEvent, RecordedCompletion } from "../src/run/events.ts";
 
 // A small finished run, as the app would record it. The picture is a real 8 x 8 PNG.
 const url =
@@ -6,23 +6,26 @@ const url =
 
 const estimate = (value: number): Estimate => ({ value, low: value - 0.02, high: value + 0.02, count: 1000 });
 
-const answer = (shift: number): ScoredAnswer => {
+const completion = (shift: number): RecordedCompletion => {
   const total = Math.max(0, 1 - shift / 4);
   return {
     text: `<think> red key </think> <answer> {"bbox_2d":[${shift}, 1, ${shift + 4}, 5]} </answer>`,
     total,
-    scores: { iou: total, format: 1 },
-    box: [shift, 1, shift + 4, 5],
+    rewards: { iou: total, format: 1 },
+    advantage: 0.5 - shift / 4,
+    tokens: 18,
+    truncated: false,
+    boxes: [[shift, 1, shift + 4, 5]],
   };
 };
 
-const example = (index: number, shift: number): EvaluationExample => ({
+const example = (index: number, shift: number): RecordedPrompt => ({
   id: `scene-${index}`,
   prompt: ["the red key", "the second star from the left"][index % 2] as string,
   group: ["attribute", "ordinal"][index % 2] as string,
   picture: { url, width: 8, height: 8 },
-  truth: [0, 1, 4, 5],
-  answers: [answer(shift), answer(shift / 2)],
+  truth: [[0, 1, 4, 5]],
+  completions: [completion(shift), completion(shift / 2)],
 });
 
 const evaluation = (step: number, accuracy: number, shift: number): RunEvent => ({
@@ -58,7 +61,7 @@ export const exampleRun: readonly RunEvent[] = [
   },
   evaluation(0, 0.5, 3),
   ...steps,
-  { kind: "answers", step: 60, groups: [example(0, 1), example(1, 2)] },
+  { kind: "rollout", step: 60, prompts: [example(0, 1), example(1, 2)] },
   evaluation(60, 0.62, 1),
   { kind: "end", step: 60, seconds: 15, outcome: "done" },
 ];

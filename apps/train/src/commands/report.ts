@@ -1,10 +1,8 @@
 import { spawn } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { VlmR1Error } from "@vlmr1/core";
-import { reportPage } from "../pages/report.ts";
-import { readRun } from "../run/folder.ts";
+import { writePages } from "../run/folder.ts";
 import type { BuildCommand } from "./index.ts";
 
 /** `vlmr1 report DIR`: draws the report of a run again, also of one that is still running or was cut off. */
@@ -12,9 +10,11 @@ export const buildReport: BuildCommand = (command, terminal) => {
   command
     .argument("<run>", "folder of the run")
     .option("--out <file>", "where to write it (default: report.html in the folder of the run)")
-    .action((run: string, { out = join(run, "report.html") }: { readonly out?: string }) => {
-      writeFileSync(out, reportPage(readRun(run)));
-      terminal().result({ report: out }, `The report is in ${out}`);
+    .action((run: string, { out }: { readonly out?: string }) => {
+      const pages = writePages(run, out);
+      const { report, completions } = pages;
+      const more = completions === undefined ? "" : `\nEvery completion is in ${completions}`;
+      terminal().result(pages, `The report is in ${report}${more}`);
     });
 };
 

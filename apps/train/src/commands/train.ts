@@ -36,7 +36,12 @@ export async function runTrainingCommand(
   if (dryRun || trial) return showPlan(plan, trial === true, terminal);
   mkdirSync(directory, { recursive: true });
   writeFileSync(join(directory, configFile), `${JSON.stringify(config, null, 2)}\n`);
-  const sinks = await openSinks({ directory, terminal, ...(config.live && { live: { port: config.port } }) });
+  const sinks = await openSinks({
+    directory,
+    terminal,
+    logEvery: config.logEvery,
+    ...(config.live && { live: { port: config.port } }),
+  });
   const interruption = listenForInterruption(terminal.say);
   try {
     const { signal } = interruption;

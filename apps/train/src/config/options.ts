@@ -76,7 +76,7 @@ const groups: readonly (readonly [heading: string, members: readonly string[]])[
   ["Loss", ["loss", "lossOptions"]],
   ["Optimizer", ["optimizer", "optimizerOptions"]],
   ["Sampling on a server", ["sampler"]],
-  ["The run", ["device", "threads", "seed", "out", "live", "port"]],
+  ["The run", ["device", "threads", "seed", "title", "out", "logEvery", "live", "port"]],
 ];
 
 /** The headings, in their order. */
@@ -89,7 +89,7 @@ const everyday = new Set(
     grpo.promptsPerStep grpo.groupSize grpo.learningRate grpo.maxNewTokens grpo.temperature
     grpo.evaluateEvery sft.steps sft.batchSize sft.learningRate sft.evaluateEvery answerTemplate loss
     lossOptions.beta optimizer grpo.promptsPerMicroBatch sft.samplesPerMicroBatch checkpointLayers
-    curriculum judge.url device threads seed out live scenes.length
+    curriculum judge.url device threads seed title out live scenes.length
   `
     .trim()
     .split(/\s+/),
@@ -115,7 +115,7 @@ export function configFlags(schema: z.ZodType, { without, plain }: FlagScope): r
 const training = ["grpo", "sft", "loss", "lossOptions", "optimizer", "optimizerOptions", "sampler"];
 const trainedParts = ["train", "lora", "judge", "curriculum"];
 const heldOut = ["heldOut", "heldOutData", "heldOutImages", "heldOutLimit"];
-const watching = ["live", "port", "checkpointLayers", "answerTemplate"];
+const watching = ["live", "port", "title", "logEvery", "checkpointLayers", "answerTemplate"];
 const evaluationOnly = [
   ...training,
   ...trainedParts.filter((name) => name !== "judge"),

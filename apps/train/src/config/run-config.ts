@@ -169,6 +169,12 @@ const RunOptions = z.strictObject({
   device: z.enum(deviceNames).default("cpu").describe("Where it computes."),
   threads: z.int().min(1).optional().describe("Threads inside one operation (default: all)."),
   seed: z.int().default(0).describe("Everything random follows from it."),
+  title: optional.text("Title of the report (default: what learns what, and how)."),
+  logEvery: z
+    .int()
+    .min(0)
+    .default(1)
+    .describe("Steps between rollouts that are kept whole in completions.jsonl; 0 keeps none."),
   out: optional.text("Folder of the run (default: a new one under runs/)."),
   live: z.boolean().default(false).describe("Serve a page on this computer that follows the run."),
   port: z.int().min(0).max(65_535).default(0).describe("Port of that page; 0 is any free one."),

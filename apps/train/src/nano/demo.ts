@@ -3,13 +3,12 @@ import { map, refCoco, writeScenes, type RefCocoTarget } from "@vlmr1/data";
 import { openEngine, type Engine } from "@vlmr1/engine";
 import { grpoLoss, train, type Policy, type TrainOptions, finetune } from "@vlmr1/grpo";
 import { createPolicy, loadModel, type Model, createModel, nano } from "@vlmr1/model";
-import { audit } from "@vlmr1/rewards";
-import { writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { modelFolder } from "../model/open-model.ts";
-import { reportPage } from "../pages/report.ts";
+import { madeBy } from "../program.ts";
 import type { RunSink } from "../run/events.ts";
-import { readRun } from "../run/folder.ts";
+import { writePages } from "../run/folder.ts";
+import { auditEvent } from "../run/records.ts";
 import { runTraining, type TrainingOutcome } from "../run/training.ts";
 import { pretrainVision } from "./pretrain-vision.ts";
 import {
@@ -68,22 +67,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
       options.steps ??
       (await stepsThatFit(policy, { ...recipe, config: grpoConfig(seed, 300) }, options.seconds));
     const config = grpoConfig(seed, steps);
-    const samples = await Promise.all(
-      Array.from({ length: Math.min(16, sizes.heldOut) }, (_, index) => data.heldOut.get(index)),
-    );
-    const exploits = await audit(score, { samples, frame: thousand });
-    for (const sink of options.sinks) {
-      await sink.write({
-        kind: "audit",
-        rows: exploits.map(({ exploit, description, earned, honest, beatsHonest }) => ({
-          exploit,
-          "what it writes": description,
-          earns: earned,
-          "an honest answer earns": honest,
-          pays: beatsHonest,
-        })),
-      });
-    }
+    const event = await auditEvent(score, data.heldOut, thousand);
+    for (const sink of options.sinks) await sink.write(event);
     const outcome = await runTraining({
       title: "nano learns to point",
       command: options.command,
@@ -100,10 +85,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
     });
     const trained = join(directory, "model");
     await policy.save(trained);
-    const report = join(directory, "report.html");
-    writeFileSync(report, reportPage(readRun(directory)));
     await model.dispose();
-    return { ...outcome, report, model: trained };
+    return { ...outcome, report: writePages(directory).report, model: trained };
   } finally {
     await engine.dispose();
   }
@@ -145,9 +128,10 @@ function demoFacts(
     Task: "point at the object that a phrase describes, in drawn scenes",
     Model: `nano, a Qwen3-VL of ${(parameters / 1e6).toFixed(2)} million parameters, ${fromScratch ? "from nothing" : "from a warm start that imitated loosely drawn boxes"}`,
     Data: `${sizes.train} scenes to learn on, ${sizes.heldOut} held out; seed ${seed}`,
-    Rewards: "1 for a box with IoU above 0.5, 0.2 for the form of the answer",
-    Training: `GRPO, ${steps} steps of 16 prompts with 8 answers each, decoder only`,
-    Device: `${device} (${runtime}), ${threads} threads`,
+    Rewards: "1 for a box with IoU above 0.5, 0.2 for its form",
+    Training: `GRPO, ${steps} steps of 16 prompts with 8 completions each, decoder only`,
+    Device: `${device}, ${threads} threads`,
+    Software: madeBy(runtime),
   };
 }
 

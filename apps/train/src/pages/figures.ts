@@ -107,27 +107,37 @@ export interface DrawnBox {
   /** A CSS colour. */
   readonly color: string;
   readonly dashed?: boolean;
+  /** What is told when a pointer rests on its line. */
+  readonly title?: string;
 }
 
-/** A picture with boxes and a caption. A white halo keeps the boxes visible on any ground. */
-export function picture(image: RunPicture | undefined, boxes: readonly DrawnBox[], caption: Html): Html {
+/** A picture with boxes and a caption; `title` says in words what it shows. A white halo keeps the boxes visible on any ground. */
+export function picture(
+  image: RunPicture | undefined,
+  {
+    title,
+    boxes,
+    caption,
+  }: { readonly title: string; readonly boxes: readonly DrawnBox[]; readonly caption: Html },
+): Html {
   return html`<figure class="picture">
-    ${image && annotated(image, boxes)}
+    ${image && annotated(image, title, boxes)}
     <figcaption>${caption}</figcaption>
   </figure>`;
 }
 
-function annotated({ url, width, height }: RunPicture, boxes: readonly DrawnBox[]): Html {
-  return html`<svg viewBox="0 0 ${width} ${height}" role="img">
+function annotated({ url, width, height }: RunPicture, title: string, boxes: readonly DrawnBox[]): Html {
+  return html`<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}">
     <image href="${url}" width="${width}" height="${height}" />
-    ${boxes.map(({ box: [x1, y1, x2, y2], color, dashed }) => {
+    ${boxes.map(({ box: [x1, y1, x2, y2], color, dashed, title: hint }) => {
       const area = html`x="${x1}" y="${y1}" width="${Math.max(0, x2 - x1)}" height="${Math.max(0, y2 - y1)}"`;
       return html`<rect class="box-halo" ${area} /><rect
           class="box"
           ${area}
           stroke="${color}"
           ${dashed && html` stroke-dasharray="5 4"`}
-        />`;
+          >${hint !== undefined && html`<title>${hint}</title>`}</rect
+        >`;
     })}
   </svg>`;
 }

@@ -79,7 +79,7 @@ h1 { font-size: clamp(1.5rem, 4vw, 2.1rem); line-height: 1.2; margin: 0 0 .4rem;
 h2 { font-size: 1.2rem; margin: 2.8rem 0 .7rem; letter-spacing: -.01em; }
 p { max-width: 44rem; } .soft { color: var(--soft); } small, .small { font-size: .84rem; }
 code, pre { font: .84rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
-pre { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1rem; overflow-x: auto; }
+pre { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .8rem 1rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 .headline { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1.4rem 0; }
 .figure { flex: 1 1 11rem; background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: .8rem 1rem; }
 .figure b { display: block; font-size: 1.7rem; line-height: 1.25; font-variant-numeric: tabular-nums; letter-spacing: -.02em; }
@@ -101,6 +101,10 @@ figure { margin: 0; } .chart { background: var(--card); border: 1px solid var(--
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .42rem .8rem .42rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; color: var(--soft); white-space: nowrap; } td.number, th.number { text-align: right; white-space: nowrap; }
-.answer { min-width: 15rem; white-space: pre-wrap; overflow-wrap: anywhere; } details > summary { cursor: pointer; color: var(--soft); }
+a { color: var(--one); } .completion { margin: .45rem 0 0; } .completion code { display: block; white-space: pre-wrap; }
+.text { min-width: 15rem; white-space: pre-wrap; overflow-wrap: anywhere; } details > summary { cursor: pointer; color: var(--soft); }
+.filters { display: flex; flex-wrap: wrap; gap: .6rem 1rem; align-items: end; font-size: .9rem; } .filters label { color: var(--soft); }
+input, select, button { font: inherit; color: var(--ink); background: var(--card); border: 1px solid var(--line); border-radius: 6px; padding: .25rem .5rem; }
+.filters input[type="number"] { width: 6.5rem; } .thumbnail { width: 7rem; display: block; background: #888; border-radius: 6px; } .thumbnail image { image-rendering: pixelated; }
 progress { width: 100%; height: .5rem; accent-color: var(--one); }
 `;

@@ -1,12 +1,12 @@
-import type { RunEvent } from "../run/events.ts";
+import { eventsOf, type RunEvent } from "../run/events.ts";
 import { html, trusted, page } from "./html.ts";
 import { duration } from "../terminal.ts";
-import { answerGroup, answerLegend, curves, eventsOf } from "./sections.ts";
+import { curves, promptFigure, rewardLegend } from "./sections.ts";
 
 /** The parts of the live page that change, by element id. The server renders them; the page only puts them in place. */
 export function liveParts(events: readonly RunEvent[]): Readonly<Record<string, string>> {
   const last = eventsOf(events, "step").at(-1);
-  const answers = eventsOf(events, "answers").at(-1);
+  const rollout = eventsOf(events, "rollout").at(-1);
   const end = eventsOf(events, "end").at(-1);
   const progress = last
     ? html`<progress max="${last.steps}" value="${last.step}"></progress>
@@ -18,10 +18,10 @@ export function liveParts(events: readonly RunEvent[]): Readonly<Record<string, 
   return {
     progress: progress.html,
     curves: curves(events).html,
-    answers: answers
-      ? html`<h2>Step ${answers.step}: the pictures and the answers</h2>
-          ${answerLegend}
-          <div class="pictures">${answers.groups.slice(0, 8).map(answerGroup)}</div>`.html
+    rollout: rollout
+      ? html`<h2>Step ${rollout.step}: the pictures and the completions</h2>
+          ${rewardLegend}
+          <div class="pictures">${rollout.prompts.slice(0, 8).map(promptFigure)}</div>`.html
       : "",
   };
 }

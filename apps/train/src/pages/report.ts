@@ -1,19 +1,20 @@
-import type { Estimate, EvaluationExample, RunEvent } from "../run/events.ts";
-import { picture } from "./figures.ts";
+import { eventsOf, type Estimate, type EventOf, type RecordedPrompt, type RunEvent } from "../run/events.ts";
 import { duration } from "../terminal.ts";
-import { html, type Html, page } from "./html.ts";
-import {
-  answerGroup,
-  answerLegend,
-  answerRow,
-  curves,
-  estimateText,
-  eventsOf,
-  type EvaluationEvent,
-} from "./sections.ts";
+import { picture } from "./figures.ts";
+import { html, page, type Html } from "./html.ts";
+import { completionRow, curves, estimateText, promptFigure, rewardLegend, trueBoxes } from "./sections.ts";
 
-/** The whole report of a run as one self-contained HTML file: no script, no request, nothing but this text. */
-export function reportPage(events: readonly RunEvent[]): string {
+type EvaluationEvent = EventOf<"evaluation">;
+
+/**
+ * The whole report of a run as one self-contained HTML file: no script, no request, nothing but this text.
+ *
+ * @param hasLog whether completions.html lies beside it, to be named in the report.
+ */
+export function reportPage(
+  events: readonly RunEvent[],
+  { hasLog = false }: { readonly hasLog?: boolean } = {},
+): string {
   const start = eventsOf(events, "start")[0];
   const evaluations = eventsOf(events, "evaluation");
   const [before, after] = [evaluations[0], evaluations.length > 1 ? evaluations.at(-1) : undefined];
@@ -23,7 +24,7 @@ export function reportPage(events: readonly RunEvent[]): string {
     html`${outcome(events)} ${headline(before, after)} ${start && facts(start.facts)}
       ${before && after && beforeAndAfter(before, after)}
       <h2>Curves</h2>
-      ${curves(events)} ${before && groupTable(before, after)} ${latestAnswers(events)}
+      ${curves(events)} ${before && groupTable(before, after)} ${latestRollout(events, hasLog)}
       ${after && bestAndWorst(after)} ${auditTable(events)} ${notices(events)}
       ${start && reproduce(start.command, start.config)}`,
   );
@@ -81,39 +82,63 @@ function facts(entries: Readonly<Record<string, string>>): Html {
     </div>`;
 }
 
-/** The same held-out pictures before and after: those that changed most first. */
+/** Pictures in the comparison. */
+const comparedPictures = 12;
+
+interface Compared {
+  readonly early: RecordedPrompt;
+  readonly late: RecordedPrompt;
+  readonly change: number;
+}
+
+/** The same held-out pictures before and after, chosen so that gains and losses are as frequent among them as among all. */
 function beforeAndAfter(before: EvaluationEvent, after: EvaluationEvent): Html {
   const earlier = new Map(before.examples.map((example) => [example.id, example]));
-  const pairs = after.examples.flatMap((late): { early: EvaluationExample; late: EvaluationExample }[] => {
-    const early = earlier.get(late.id);
-    return early && late.picture ? [{ early, late }] : [];
-  });
+  const value = ({ completions }: RecordedPrompt): number => completions[0]?.total ?? 0;
+  const pairs = after.examples
+    .flatMap((late): Compared[] => {
+      const early = earlier.get(late.id);
+      return early && late.picture ? [{ early, late, change: value(late) - value(early) }] : [];
+    })
+    .toSorted((a, b) => b.change - a.change);
   if (pairs.length === 0) return html``;
-  const score = (example: EvaluationExample): number => example.answers[0]?.total ?? 0;
-  const shown = pairs
-    .toSorted((a, b) => Math.abs(score(b.late) - score(b.early)) - Math.abs(score(a.late) - score(a.early)))
-    .slice(0, 12);
-  const figures = shown.map(({ early, late }) => {
-    const boxes = [
-      late.truth && { box: late.truth, color: "var(--truth)", dashed: true },
-      early.answers[0]?.box && { box: early.answers[0].box, color: "#dc2626" },
-      late.answers[0]?.box && { box: late.answers[0].box, color: "#2563eb" },
-    ].filter((box) => box !== undefined);
-    const change = html`score ${score(early).toFixed(2)} → ${score(late).toFixed(2)}`;
-    return picture(
-      late.picture,
-      boxes,
-      html`<strong>${late.prompt}</strong><br /><span class="soft">${change}</span>`,
-    );
-  });
+  const count = Math.min(comparedPictures, pairs.length);
+  const stride = count > 1 ? (pairs.length - 1) / (count - 1) : 0;
+  const shown = Array.from({ length: count }, (_, i) => pairs[Math.round(i * stride)] as Compared);
   return html`<h2>Before and after</h2>
-    <p class="soft small">The held-out pictures whose score changed most, in either direction.</p>
+    <p class="soft small">
+      ${count} of ${pairs.length} held-out pictures, from the largest gain to the largest loss at equal distances: as many got better or worse
+      here as among all.
+    </p>
     <div class="legend">
       <span><i style="border-color:var(--truth);border-style:dashed"></i>true box</span
-      ><span><i style="border-color:#dc2626"></i>before</span
-      ><span><i style="border-color:#2563eb"></i>after</span>
+      ><span><i style="border-color:${beforeColor}"></i>before</span
+      ><span><i style="border-color:${afterColor}"></i>after</span>
     </div>
-    <div class="pictures">${figures}</div>`;
+    <div class="pictures">${shown.map(comparison)}</div>`;
+}
+
+const beforeColor = "#dc2626";
+const afterColor = "#2563eb";
+
+function comparison({ early, late, change }: Compared): Html {
+  const [first, second] = [early.completions[0], late.completions[0]];
+  const [from, to] = [first?.total ?? 0, second?.total ?? 0];
+  const boxes = [
+    ...trueBoxes(late.truth),
+    ...(first?.boxes ?? []).map((box) => ({ box, color: beforeColor, title: `before: ${first?.text}` })),
+    ...(second?.boxes ?? []).map((box) => ({ box, color: afterColor, title: `after: ${second?.text}` })),
+  ];
+  const mark = change === 0 ? "soft" : change > 0 ? "good" : "bad";
+  return picture(late.picture, {
+    title: `${late.prompt}: reward ${from.toFixed(2)} before, ${to.toFixed(2)} after`,
+    boxes,
+    caption: html`<strong>${late.prompt}</strong><br /><span class="${mark}"
+        >${from.toFixed(2)} → ${to.toFixed(2)}</span
+      >
+      <p class="completion"><span class="soft">before</span><code>${first?.text ?? ""}</code></p>
+      <p class="completion"><span class="soft">after</span><code>${second?.text ?? ""}</code></p>`,
+  });
 }
 
 function groupTable(before: EvaluationEvent, after: EvaluationEvent | undefined): Html {
@@ -152,39 +177,47 @@ function groupTable(before: EvaluationEvent, after: EvaluationEvent | undefined)
     </div>`;
 }
 
-function latestAnswers(events: readonly RunEvent[]): Html {
-  const last = eventsOf(events, "answers").at(-1);
+function latestRollout(events: readonly RunEvent[], hasLog: boolean): Html {
+  const last = eventsOf(events, "rollout").at(-1);
   if (!last) return html``;
   return html`<h2>What the model tried at step ${last.step}</h2>
-    ${answerLegend}
-    <div class="pictures">${last.groups.slice(0, 8).map(answerGroup)}</div>`;
+    ${rewardLegend}
+    <div class="pictures">${last.prompts.slice(0, 8).map(promptFigure)}</div>
+    ${
+      hasLog &&
+      html`<p class="soft small">
+        Every completion of the run, to search and filter: <a href="completions.html">completions.html</a>, beside this file.
+      </p>`
+    }`;
 }
 
 function bestAndWorst(after: EvaluationEvent): Html {
-  const answers = after.examples
-    .flatMap(({ prompt, answers: all }) => all.slice(0, 1).map((answer) => ({ prompt, answer })))
-    .toSorted((a, b) => b.answer.total - a.answer.total);
-  if (answers.length === 0) return html``;
-  const rows = (list: typeof answers): Html =>
+  const all = after.examples
+    .flatMap(({ prompt, completions }) =>
+      completions.slice(0, 1).map((completion) => ({ prompt, completion })),
+    )
+    .toSorted((a, b) => b.completion.total - a.completion.total);
+  if (all.length === 0) return html``;
+  const rows = (list: typeof all): Html =>
     html`<div class="scroll">
       <table>
         <thead>
           <tr>
             <th>prompt</th>
-            <th>answer</th>
-            <th class="number">score</th>
-            <th>parts</th>
+            <th>completion</th>
+            <th class="number">reward</th>
+            <th>metrics</th>
           </tr>
         </thead>
         <tbody>
-          ${list.map(({ prompt, answer }) => answerRow(prompt, answer))}
+          ${list.map(({ prompt, completion }) => completionRow(prompt, completion))}
         </tbody>
       </table>
     </div>`;
-  return html`<h2>Best and worst answers</h2>
-    ${rows(answers.slice(0, 5))}
+  return html`<h2>Best and worst completions</h2>
+    ${rows(all.slice(0, 5))}
     <h3 class="small soft">Worst</h3>
-    ${rows(answers.slice(-5).toReversed())}`;
+    ${rows(all.slice(-5).toReversed())}`;
 }
 
 function auditTable(events: readonly RunEvent[]): Html {

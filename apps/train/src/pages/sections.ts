@@ -1,19 +1,18 @@
-import type { AnswerGroup, Estimate, RunEvent, ScoredAnswer } from "../run/events.ts";
-import { lineChart, type Series, picture, rewardColor } from "./figures.ts";
+import {
+  eventsOf,
+  type Estimate,
+  type EventOf,
+  type RecordedCompletion,
+  type RecordedPrompt,
+  type RunEvent,
+} from "../run/events.ts";
+import { lineChart, picture, rewardColor, type DrawnBox, type Series } from "./figures.ts";
 import { html, type Html } from "./html.ts";
-
-type Of<Kind extends RunEvent["kind"]> = Extract<RunEvent, { readonly kind: Kind }>;
-export type EvaluationEvent = Of<"evaluation">;
 
 /** Metrics under `reward/` that are not one rule's mean. */
 export const rewardStatistics = ["reward/mean", "reward/deviation", "reward/constant-groups"];
 
 const colors = ["var(--one)", "var(--two)", "var(--three)", "var(--four)"];
-
-/** All events of one kind, in order. */
-export function eventsOf<Kind extends RunEvent["kind"]>(events: readonly RunEvent[], kind: Kind): Of<Kind>[] {
-  return events.filter((event): event is Of<Kind> => event.kind === kind);
-}
 
 /** The curves of a run: reward, each rule, accuracy at evaluations, KL, length, entropy, gradient norm. */
 export function curves(events: readonly RunEvent[]): Html {
@@ -34,7 +33,7 @@ export function curves(events: readonly RunEvent[]): Html {
     ["policy/gradient-norm", "Gradient norm"],
     ["policy/clip-fraction", "Clipped tokens"],
     ["reward/constant-groups", "Groups that teach nothing"],
-    ["completion/length", "Tokens per answer"],
+    ["completion/length", "Tokens per completion"],
     ["policy/loss", "Loss"],
   ];
   const charts = [
@@ -51,7 +50,7 @@ export function curves(events: readonly RunEvent[]): Html {
   return html`<div class="charts">${charts}</div>`;
 }
 
-function evaluationChart(evaluations: readonly EvaluationEvent[]): Html {
+function evaluationChart(evaluations: readonly EventOf<"evaluation">[]): Html {
   const names = [...new Set(evaluations.flatMap(({ metrics }) => Object.keys(metrics)))].slice(
     0,
     colors.length,
@@ -67,38 +66,58 @@ function evaluationChart(evaluations: readonly EvaluationEvent[]): Html {
   return lineChart("Held-out evaluation", series);
 }
 
-/** The G answers of one prompt over its picture: each box coloured by its reward, the true box beside them. */
-export function answerGroup(group: AnswerGroup): Html {
-  const totals = group.answers.map(({ total }) => total);
+/** The completions of one prompt: over its picture each box coloured by its reward, below it every text with what the rules gave. */
+export function promptFigure({ prompt, picture: image, truth, completions }: RecordedPrompt): Html {
+  const totals = completions.map(({ total }) => total);
   const [low, high] = [Math.min(0, ...totals), Math.max(1, ...totals)];
-  const boxes = group.answers.flatMap(({ box, total }) =>
-    box ? [{ box, color: rewardColor(total, low, high) }] : [],
+  const written = completions.flatMap(({ boxes, total, text }) =>
+    boxes.map((box) => ({
+      box,
+      color: rewardColor(total, low, high),
+      title: `${total.toFixed(2)}  ${text}`,
+    })),
   );
-  const truth = group.truth ? [{ box: group.truth, color: "var(--truth)", dashed: true }] : [];
   const mean = totals.reduce((a, b) => a + b, 0) / Math.max(1, totals.length);
-  return picture(
-    group.picture,
-    [...boxes, ...truth],
-    html`<strong>${group.prompt}</strong><br /><span class="soft"
-        >${group.answers.length} answers, mean reward ${mean.toFixed(2)}</span
-      >`,
-  );
+  return picture(image, {
+    title: `${prompt}: ${completions.length} completions, mean reward ${mean.toFixed(2)}`,
+    boxes: [...written, ...trueBoxes(truth)],
+    caption: html`<strong>${prompt}</strong><br /><span class="soft">mean reward ${mean.toFixed(2)}</span>
+      <details>
+        <summary>${completions.length} completions</summary>
+        ${completions.map(completionText)}
+      </details>`,
+  });
 }
 
-/** What the colours of {@link answerGroup} mean. */
-export const answerLegend: Html = html`<div class="legend">
+/** True boxes as every picture shows them. */
+export function trueBoxes(truth: RecordedPrompt["truth"]): DrawnBox[] {
+  return truth.map((box) => ({ box, color: "var(--truth)", dashed: true, title: "true box" }));
+}
+
+/** What the colours of {@link promptFigure} mean. */
+export const rewardLegend: Html = html`<div class="legend">
   <span><i style="border-color:var(--truth);border-style:dashed"></i>true box</span>
   <span><i style="border-color:${rewardColor(0, 0, 1)}"></i>reward 0</span
   ><span><i style="border-color:${rewardColor(0.5, 0, 1)}"></i>reward ½</span>
   <span><i style="border-color:${rewardColor(1, 0, 1)}"></i>reward 1</span>
 </div>`;
 
-/** One answer as text with its total and the parts of its reward. */
-export function answerRow(prompt: string, { text, total, scores }: ScoredAnswer): Html {
-  const parts = Object.entries(scores).map(([name, value]) => `${name} ${value.toFixed(2)}`);
+function completionText({ text, total, rewards, advantage }: RecordedCompletion): Html {
+  const parts = [
+    ...Object.entries(rewards).map(([name, value]) => `${name} ${value.toFixed(2)}`),
+    ...(advantage === undefined ? [] : [`advantage ${advantage.toFixed(2)}`]),
+  ];
+  return html`<p class="completion">
+    <b>${total.toFixed(2)}</b> <span class="soft">${parts.join(", ")}</span><code>${text}</code>
+  </p>`;
+}
+
+/** One completion as a row of a table: prompt, text, total and the parts of its reward. */
+export function completionRow(prompt: string, { text, total, rewards }: RecordedCompletion): Html {
+  const parts = Object.entries(rewards).map(([name, value]) => `${name} ${value.toFixed(2)}`);
   return html`<tr>
     <td>${prompt}</td>
-    <td class="answer"><code>${text}</code></td>
+    <td class="text"><code>${text}</code></td>
     <td class="number">${total.toFixed(2)}</td>
     <td class="soft">${parts.join(", ")}</td>
   </tr>`;

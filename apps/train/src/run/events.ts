@@ -1,27 +1,43 @@
 import type { Box, ImageSize } from "@vlmr1/core";
 
-/** A picture as the run folder keeps it: a data URL, with the size of the original in pixels. */
+/** A picture as the run's pages show it: a data URL, or a file beside them, with the size of the original in pixels. */
 export interface RunPicture extends ImageSize {
   readonly url: string;
 }
 
-/** One answer with what the rules said of it. */
-export interface ScoredAnswer {
+/** One completion with what the rules said of it. */
+export interface RecordedCompletion {
   readonly text: string;
+  /** The weighted sum of the rewards, or the metric that ranks an evaluation. */
   readonly total: number;
-  readonly scores: Readonly<Record<string, number>>;
-  /** The box the answer gives, in pixels of its picture. */
-  readonly box?: Box;
+  /** Each rule's own value, before its weight. */
+  readonly rewards: Readonly<Record<string, number>>;
+  /** How much better than its group it was; in training only. */
+  readonly advantage?: number;
+  readonly tokens?: number;
+  /** Whether it was cut off at the length limit. */
+  readonly truncated?: boolean;
+  /** The boxes it names, in pixels of the picture. */
+  readonly boxes: readonly Box[];
 }
 
-/** One prompt of a step with the G answers to it. */
-export interface AnswerGroup {
+/** One prompt with its completions. */
+export interface RecordedPrompt {
   readonly id: string;
   readonly prompt: string;
+  /** Its kind, where the data knows one. */
+  readonly group?: string;
   readonly picture?: RunPicture;
-  /** The true box, in pixels of the picture. */
-  readonly truth?: Box;
-  readonly answers: readonly ScoredAnswer[];
+  /** The true boxes, in pixels of the picture. */
+  readonly truth: readonly Box[];
+  readonly completions: readonly RecordedCompletion[];
+}
+
+/** One line of completions.jsonl: a prompt of a step with all its completions. */
+export interface LoggedPrompt extends RecordedPrompt {
+  readonly step: number;
+  /** Which prompt of the step it is, from 0. */
+  readonly index: number;
 }
 
 /** An average with its 95 % bootstrap interval. */
@@ -30,11 +46,6 @@ export interface Estimate {
   readonly low: number;
   readonly high: number;
   readonly count: number;
-}
-
-/** One held-out sample as the model answered it at an evaluation. */
-export interface EvaluationExample extends AnswerGroup {
-  readonly group?: string;
 }
 
 /** The run as a sequence of facts. The console, the metrics file, TensorBoard, the live page and the report all read it. */
@@ -54,14 +65,19 @@ export type RunEvent =
       readonly seconds: number;
       readonly metrics: Readonly<Record<string, number>>;
     }
-  | { readonly kind: "answers"; readonly step: number; readonly groups: readonly AnswerGroup[] }
+  | {
+      /** Every prompt of a step with every completion. */
+      readonly kind: "rollout";
+      readonly step: number;
+      readonly prompts: readonly RecordedPrompt[];
+    }
   | {
       readonly kind: "evaluation";
       readonly step: number;
       readonly name: string;
       readonly metrics: Readonly<Record<string, Estimate>>;
       readonly groups: Readonly<Record<string, Readonly<Record<string, Estimate>>>>;
-      readonly examples: readonly EvaluationExample[];
+      readonly examples: readonly RecordedPrompt[];
     }
   | {
       readonly kind: "notice";
@@ -76,6 +92,17 @@ export type RunEvent =
       readonly seconds: number;
       readonly outcome: "done" | "interrupted" | "failed";
     };
+
+/** The events of one kind. */
+export type EventOf<Kind extends RunEvent["kind"]> = Extract<RunEvent, { readonly kind: Kind }>;
+
+/** All events of one kind, in order. */
+export function eventsOf<Kind extends RunEvent["kind"]>(
+  events: readonly RunEvent[],
+  kind: Kind,
+): EventOf<Kind>[] {
+  return events.filter((event): event is EventOf<Kind> => event.kind === kind);
+}
 
 /** Somebody who wants to know. Sinks are called in order and awaited. */
 export interface RunSink {

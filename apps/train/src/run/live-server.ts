@@ -64,10 +64,10 @@ function message(events: readonly RunEvent[]): string {
   return `data: ${JSON.stringify(liveParts(events))}\n\n`;
 }
 
-/** Pictures are large: only the latest answers stay in memory. */
+/** Pictures are large: only the latest rollout stays in memory. */
 function remember(events: RunEvent[], event: RunEvent): void {
-  if (event.kind === "answers") {
-    const earlier = events.findIndex(({ kind }) => kind === "answers");
+  if (event.kind === "rollout") {
+    const earlier = events.findIndex(({ kind }) => kind === "rollout");
     if (earlier >= 0) events.splice(earlier, 1);
   }
   events.push(event.kind === "evaluation" ? { ...event, examples: [] } : event);

@@ -1,5 +1,4 @@
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import {
   createRng,
   VlmR1Error,
@@ -18,16 +17,16 @@ import {
   type StepReport,
 } from "@vlmr1/grpo";
 import { createPolicy, type Model } from "@vlmr1/model";
-import { audit } from "@vlmr1/rewards";
 import type { RunConfig } from "../config/run-config.ts";
 import { openDataset, type DataRequest } from "../datasets/named-datasets.ts";
 import { withAnswers } from "../datasets/prompts.ts";
 import { modelFrame, withModel } from "../model/open-model.ts";
-import { reportPage } from "../pages/report.ts";
+import { madeBy } from "../program.ts";
 import type { RunPlan } from "../plan/decide.ts";
 import { loraOptions } from "../plan/estimate.ts";
 import type { RunSink } from "./events.ts";
-import { readRun } from "./folder.ts";
+import { writePages } from "./folder.ts";
+import { auditEvent } from "./records.ts";
 import { runTraining, type HeldOut, type TrainingOutcome } from "./training.ts";
 
 /** A plan on its way: where it leaves its files, and who follows it. */
@@ -65,7 +64,9 @@ export async function performRun(run: PlannedRun): Promise<RunOutcome> {
   return withOpened(plan, async (opened) => {
     const { policy, frame, heldOut } = opened;
     const outcome = await runTraining({
-      title: `${config.model} learns by ${kind === "grpo" ? "rewards" : "imitation"}`,
+      title:
+        config.title ??
+        `${basename(config.model)} learns ${kind === "grpo" ? "from rewards" : "by imitation"} on ${config.dataset}`,
       command: run.command,
       config,
       facts: facts(run, opened),
@@ -81,9 +82,7 @@ export async function performRun(run: PlannedRun): Promise<RunOutcome> {
     });
     const saved = join(directory, "model");
     await policy.save(saved);
-    const report = join(directory, "report.html");
-    writeFileSync(report, reportPage(readRun(directory)));
-    return { ...outcome, report, model: saved };
+    return { ...outcome, report: writePages(directory).report, model: saved };
   });
 }
 
@@ -137,7 +136,10 @@ async function stepsOf(run: PlannedRun, opened: Opened): Promise<Steps> {
   };
   if (plan.kind === "sft") return learn(plan, opened, { around });
   const score = await plan.score({ frame });
-  if (!resume) await tellAudit(run, data.train, score, frame);
+  if (!resume) {
+    const event = await auditEvent(score, data.train, frame);
+    for (const sink of run.sinks) await sink.write(event);
+  }
   return learn(plan, opened, { score, around });
 }
 
@@ -215,29 +217,6 @@ function measurement(policy: Policy, heldOut: HeldOut<unknown>, { seed }: RunCon
   };
 }
 
-/** Samples that the rewards are audited on. */
-const audited = 16;
-
-/** Tries known exploits on the run's own rewards and data, for the report. */
-async function tellAudit(
-  { sinks }: PlannedRun,
-  dataset: Dataset,
-  score: ScoreFunction,
-  frame: FrameOf,
-): Promise<void> {
-  const count = Math.min(audited, dataset.length);
-  const samples = await Promise.all(Array.from({ length: count }, (_, index) => dataset.get(index)));
-  const exploits = await audit(score, { samples, frame });
-  const rows = exploits.map(({ exploit, description, earned, honest, beatsHonest }) => ({
-    exploit,
-    "what it writes": description,
-    earns: earned,
-    "an honest answer earns": honest,
-    pays: beatsHonest,
-  }));
-  for (const sink of sinks) await sink.write({ kind: "audit", rows });
-}
-
 function facts({ plan, directory }: PlannedRun, { model, data }: Opened): Record<string, string> {
   const { kind, config } = plan;
   const { device, runtime, threads } = model.engine.describe();
@@ -250,7 +229,8 @@ function facts({ plan, directory }: PlannedRun, { model, data }: Opened): Record
       kind === "grpo"
         ? `${config.loss}, ${grpo.steps} steps of ${grpo.promptsPerStep} prompts with ${grpo.groupSize} completions each; trains ${config.train}`
         : `imitation, ${sft.steps} steps of ${sft.batchSize} samples; trains ${config.train}`,
-    Device: `${device} (${runtime}), ${threads} threads`,
+    Device: `${device}, ${threads} threads`,
+    Software: madeBy(runtime),
     Folder: directory,
   };
 }

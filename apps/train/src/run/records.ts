@@ -5,32 +5,35 @@ import {
   type Box,
   type Dataset,
   type FrameOf,
-  type Sample,
   type RgbImage,
+  type Sample,
+  type ScoreFunction,
 } from "@vlmr1/core";
 import type { EvaluationReport, MeanInterval } from "@vlmr1/eval";
 import type { RolloutGroup } from "@vlmr1/grpo";
-import { readBoxes } from "@vlmr1/rewards";
+import { audit, readBoxes } from "@vlmr1/rewards";
 import sharp from "sharp";
-import type { AnswerGroup, Estimate, EvaluationExample, RunEvent, RunPicture } from "./events.ts";
+import type { Estimate, EventOf, RecordedPrompt, RunPicture } from "./events.ts";
 
-/** The prompts of one step with their answers, as the run's pages show them. `limit` keeps the run folder small. */
-export async function answerGroups(
+/** The prompts of one step with all completions, as an event of the run. */
+export async function rolloutEvent(
+  step: number,
   groups: readonly RolloutGroup[],
   frame: FrameOf,
-  limit: number,
-): Promise<AnswerGroup[]> {
-  return Promise.all(
-    groups.slice(0, limit).map(async ({ sample, completions, rewards }) => ({
-      ...(await asked(sample)),
-      answers: completions.map(({ text }, index) => ({
-        text,
-        total: rewards[index]?.total ?? 0,
-        scores: rewards[index]?.scores ?? {},
-        ...boxOf(text, sample, frame),
-      })),
+): Promise<EventOf<"rollout">> {
+  const prompts = groups.map(async ({ sample, completions, rewards, advantages }) => ({
+    ...(await promptOf(sample)),
+    completions: completions.map(({ text, tokenIds, finishReason }, index) => ({
+      text,
+      total: rewards[index]?.total ?? 0,
+      rewards: rewards[index]?.scores ?? {},
+      advantage: advantages[index] ?? 0,
+      tokens: tokenIds.length,
+      truncated: finishReason !== "stop",
+      boxes: boxesOf(text, sample, frame),
     })),
-  );
+  }));
+  return { kind: "rollout", step, prompts: await Promise.all(prompts) };
 }
 
 /**
@@ -48,27 +51,27 @@ export async function evaluationEvent(
     readonly shown: string;
     readonly examples: number;
   },
-): Promise<Extract<RunEvent, { kind: "evaluation" }>> {
-  const { dataset, frame, shown } = options;
+): Promise<EventOf<"evaluation">> {
+  const { name, step, dataset, frame, shown } = options;
   const examples = await Promise.all(
-    report.rows.slice(0, options.examples).map(async (row): Promise<EvaluationExample> => {
+    report.rows.slice(0, options.examples).map(async (row): Promise<RecordedPrompt> => {
       const sample = await dataset.get(row.index);
       return {
-        ...(await asked(sample)),
+        ...(await promptOf(sample)),
         ...(row.group !== undefined && { group: row.group }),
-        answers: row.completions.map(({ text, scores }) => ({
+        completions: row.completions.map(({ text, scores }) => ({
           text,
           total: scores[shown] ?? 0,
-          scores,
-          ...boxOf(text, sample, frame),
+          rewards: scores,
+          boxes: boxesOf(text, sample, frame),
         })),
       };
     }),
   );
   return {
     kind: "evaluation",
-    step: options.step,
-    name: options.name,
+    step,
+    name,
     metrics: estimates(report.totals, report.samples),
     groups: Object.fromEntries(
       report.groups.map(({ group, samples, totals }) => [group, estimates(totals, samples)]),
@@ -77,23 +80,60 @@ export async function evaluationEvent(
   };
 }
 
-async function asked(sample: Sample): Promise<Omit<AnswerGroup, "answers">> {
-  const [image] = sample.images;
-  const truth = (sample.target as { readonly box?: unknown } | null)?.box;
+/** Samples that the rewards are audited on. */
+const auditedSamples = 16;
+
+/** What known exploits would earn under a run's own rewards on its own data, as an event of the run. */
+export async function auditEvent<Target>(
+  score: ScoreFunction<Target>,
+  dataset: Dataset<Target>,
+  frame: FrameOf,
+): Promise<EventOf<"audit">> {
+  const count = Math.min(auditedSamples, dataset.length);
+  const samples = await Promise.all(Array.from({ length: count }, (_, index) => dataset.get(index)));
+  const rows = await audit(score, { samples, frame });
   return {
-    id: sample.id,
-    prompt: sample.prompt,
-    ...(image && { picture: await runPicture(image) }),
-    ...(isBox(truth) && { truth }),
+    kind: "audit",
+    rows: rows.map(({ exploit, description, earned, honest, beatsHonest }) => ({
+      exploit,
+      "what it writes": description,
+      earns: earned,
+      "an honest completion earns": honest,
+      pays: beatsHonest,
+    })),
   };
 }
 
-/** The first box that an answer writes, in pixels of the sample's first image. */
-function boxOf(text: string, sample: Sample, frame: FrameOf): { box?: Box } {
+async function promptOf(sample: Sample): Promise<Omit<RecordedPrompt, "completions">> {
   const [image] = sample.images;
-  const [written] = readBoxes(text);
-  if (!image || !written) return {};
-  return { box: convertBox(written, frame(image), pixels(image)) };
+  const { id, prompt, group } = sample;
+  return {
+    id,
+    prompt,
+    ...(group !== undefined && { group }),
+    ...(image && { picture: await runPicture(image) }),
+    truth: truthOf(sample.target),
+  };
+}
+
+/** The boxes of a target: of the one object, or of all. */
+function truthOf(target: unknown): Box[] {
+  const { box, objects } = (target ?? {}) as { readonly box?: unknown; readonly objects?: unknown };
+  if (isBox(box)) return [box];
+  if (!Array.isArray(objects)) return [];
+  return objects.map((object) => (object as { readonly box?: unknown } | null)?.box).filter(isBox);
+}
+
+/** More boxes than anybody can see: a flood is told apart from a crowd long before. */
+const mostBoxes = 100;
+
+/** The boxes that a completion names, in pixels of the sample's first image. */
+function boxesOf(text: string, sample: Sample, frame: FrameOf): Box[] {
+  const [image] = sample.images;
+  if (!image) return [];
+  return readBoxes(text)
+    .slice(0, mostBoxes)
+    .map((box) => convertBox(box, frame(image), pixels(image)));
 }
 
 function estimates(totals: Readonly<Record<string, MeanInterval>>, count: number): Record<string, Estimate> {

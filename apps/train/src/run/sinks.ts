@@ -11,12 +11,14 @@ export async function openSinks(options: {
   readonly directory: string;
   readonly terminal: Terminal;
   readonly live?: { readonly port: number };
+  /** Steps between rollouts that are kept whole. */
+  readonly logEvery?: number;
 }): Promise<readonly RunSink[]> {
-  const { directory, terminal, live } = options;
+  const { directory, terminal, live, logEvery = 1 } = options;
   mkdirSync(directory, { recursive: true });
   const sinks: RunSink[] = [
     consoleSink(terminal.out),
-    runFolderSink(directory),
+    runFolderSink(directory, { logEvery }),
     tensorBoardSink(directory, new Date()),
   ];
   if (live) {

@@ -2,7 +2,7 @@ import { createRng, VlmR1Error, type Dataset, type FrameOf, type RewardFunction 
 import { evaluate, type EvaluationReport } from "@vlmr1/eval";
 import type { Policy, RunSummary, StepReport } from "@vlmr1/grpo";
 import type { RunEvent, RunSink } from "./events.ts";
-import { answerGroups, evaluationEvent } from "./records.ts";
+import { evaluationEvent, rolloutEvent } from "./records.ts";
 
 /** A run of training with everything around it: evaluation before and after, records of what happened, clean interruption. */
 export interface TrainingRun<Target> {
@@ -43,11 +43,8 @@ export interface TrainingOutcome {
   readonly seconds: number;
 }
 
-/** Prompts of a step, and held-out samples of an evaluation, that are kept with pictures. */
-const shownPrompts = 8;
+/** Held-out samples of an evaluation that are kept with pictures. */
 const shownSamples = 64;
-/** Steps between kept answers: a picture is worth a look now and then, not each time. */
-const answersEvery = 10;
 
 /**
  * Performs a run and tells its sinks what happens. An interruption is not an error here: the outcome says so, the checkpoint is written.
@@ -104,9 +101,7 @@ async function tellStep<Target>(
   for (const { message } of report.guards)
     await tell({ kind: "notice", step, level: "warning", text: message });
   for (const text of report.notes) await tell({ kind: "notice", step, level: "info", text });
-  if (report.groups.length > 0 && (step === 1 || step % answersEvery === 0 || step === total)) {
-    await tell({ kind: "answers", step, groups: await answerGroups(report.groups, frame, shownPrompts) });
-  }
+  if (report.groups.length > 0) await tell(await rolloutEvent(step, report.groups, frame));
 }
 
 async function measure<Target>(

@@ -63,7 +63,7 @@ test("the live page follows a run and says when the run has gone", async () => {
   expect(await page.locator("#progress").innerText()).toContain("Waiting for the first step");
   for (const event of exampleRun.slice(1)) await server.write(event);
   await page.waitForSelector("#curves figure.chart");
-  await page.waitForSelector("#answers figure.picture");
+  await page.waitForSelector("#rollout figure.picture");
   expect(await page.locator("#progress").innerText()).toContain("done");
   expect(problems).toEqual([]);
   await server.close();

@@ -49,10 +49,10 @@ test(
       "start",
       "evaluation",
       "step",
-      "answers",
+      "rollout",
       "step",
       "step",
-      "answers",
+      "rollout",
       "evaluation",
       "end",
     ]);

@@ -2,16 +2,27 @@ import { expect, test } from "vitest";
 import { lineChart, niceTicks, smooth } from "../../src/pages/figures.ts";
 import { html } from "../../src/pages/html.ts";
 import { reportPage } from "../../src/pages/report.ts";
+import { completionsPage } from "../../src/pages/completions.ts";
 import { duration } from "../../src/terminal.ts";
-import type { Estimate, EvaluationExample, RunEvent } from "../../src/run/events.ts";
+import type { Estimate, RecordedPrompt, RunEvent } from "../../src/run/events.ts";
 
 const estimate = (value: number): Estimate => ({ value, low: value - 0.02, high: value + 0.02, count: 500 });
-const example = (total: number, text: string): EvaluationExample => ({
+const example = (total: number, text: string): RecordedPrompt => ({
   id: "scene-1",
   prompt: "the <b>red</b> key",
   picture: { url: "data:image/png;base64,AAAA", width: 64, height: 64 },
-  truth: [1, 2, 3, 4],
-  answers: [{ text, total, scores: { iou: total }, box: [10, 20, 30, 40] }],
+  truth: [[1, 2, 3, 4]],
+  completions: [
+    {
+      text,
+      total,
+      rewards: { iou: total },
+      boxes: [
+        [10, 20, 30, 40],
+        [1, 1, 5, 5],
+      ],
+    },
+  ],
 });
 const evaluation = (step: number, value: number, text: string): RunEvent => ({
   kind: "evaluation",
@@ -33,7 +44,7 @@ const run: RunEvent[] = [
   evaluation(0, 0.5, "worse"),
   { kind: "step", step: 0, steps: 2, seconds: 1, metrics: { "reward/mean": 0.4, "policy/kl": 0 } },
   { kind: "step", step: 1, steps: 2, seconds: 2, metrics: { "reward/mean": 0.6, "policy/kl": 0.01 } },
-  { kind: "answers", step: 1, groups: [example(0.6, "box")] },
+  { kind: "rollout", step: 1, prompts: [example(0.6, "box")] },
   evaluation(2, 0.62, "<script>alert(1)</script>"),
   { kind: "notice", step: 1, level: "warning", text: "KL is high" },
   { kind: "audit", rows: [{ exploit: "whole image", earns: 0.2, wins: false }] },
@@ -48,7 +59,7 @@ test("tells outcome, gain, groups, curves, pictures, audit, warnings and how to 
     "+12.0",
     "ordinal",
     "Mean reward",
-    "score 0.50 → 0.62",
+    "0.50 → 0.62",
     "whole image",
     "Step 1: KL is high",
     "vlmr1 demo --seed 1",
@@ -89,4 +100,36 @@ test("durations read like a person would say them", () => {
     "1 h 0 min",
     "2 h 10 min",
   ]);
+});
+
+test("shows what was written before and after, every box of it, and the rule that each completion followed", () => {
+  const page = reportPage(run);
+  expect(page).toContain("<code>worse</code>");
+  expect(page).toContain("<code>&lt;script&gt;alert(1)&lt;/script&gt;</code>");
+  const figure = page.slice(page.indexOf("Before and after"), page.indexOf("Curves"));
+  expect(figure.match(/class="box"/g)).toHaveLength(5); // two before, two after, the true one
+  expect(page).toContain('aria-label="the &lt;b&gt;red&lt;/b&gt; key: reward 0.50 before, 0.62 after"');
+  expect(page).toContain("iou 0.60");
+});
+
+test("compares as many losses as there are: pictures at equal distances from the largest gain to the largest loss", () => {
+  const examples = (totals: readonly number[]) =>
+    totals.map((total, i) => ({ ...example(total, "x"), id: `${i}` }));
+  const after = Array.from({ length: 24 }, (_, i) => (i < 18 ? 1 : 0)); // three of four gain
+  const pair: RunEvent[] = [
+    { ...evaluation(0, 0.5, ""), examples: examples(after.map(() => 0.5)) } as RunEvent,
+    { ...evaluation(2, 0.6, ""), examples: examples(after) } as RunEvent,
+  ];
+  const page = reportPage(pair);
+  expect(page.match(/class="good"\s*>0\.50 → 1\.00/g)).toHaveLength(9);
+  expect(page.match(/class="bad"\s*>0\.50 → 0\.00/g)).toHaveLength(3);
+});
+
+test("the page of completions holds the newest first, cannot be ended by what a model wrote, and asks for nothing", () => {
+  const logged = [1, 2].map((step) => ({ ...example(0.5, "</script><b>hm</b>"), step, index: 0 }));
+  const page = completionsPage("Demo", logged);
+  expect(page.match(/<\/script>/g)).toHaveLength(2);
+  const data = /id="log">\s*(\[.*\])\s*<\/script>/s.exec(page)?.[1] as string;
+  expect((JSON.parse(data) as { step: number }[]).map(({ step }) => step)).toEqual([2, 1]);
+  expect(page).not.toMatch(/https?:\/\/(?!www\.w3\.org)/);
 });

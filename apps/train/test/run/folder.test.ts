@@ -1,9 +1,10 @@
-import { appendFileSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { RunEvent } from "../../src/run/events.ts";
-import { readRun, runFolderSink } from "../../src/run/folder.ts";
+import type { EventOf, RunEvent } from "../../src/run/events.ts";
+import { readCompletions, readRun, runFolderSink, writePages } from "../../src/run/folder.ts";
+import { exampleRun } from "../example-run.ts";
 
 const step = (index: number, loss: number): RunEvent => ({
   kind: "step",
@@ -39,4 +40,40 @@ test("says which folder is no run and which line is damaged", () => {
   expect(() => readRun(directory)).toThrow("is not the folder of a run");
   writeFileSync(join(directory, "events.jsonl"), '{"kind":"notice"}\n{broken\n{"kind":"notice"}\n');
   expect(() => readRun(directory)).toThrow("line 2 is not JSON");
+});
+
+test("completions.jsonl has every prompt of a step with its picture as a file, once; a repeated step counts once", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "vlmr1-run-"));
+  const rollout = exampleRun.find((event) => event.kind === "rollout") as EventOf<"rollout">;
+  const sink = runFolderSink(directory);
+  for (const step of [1, 2, 2, 3]) await sink.write({ ...rollout, step });
+  const logged = readCompletions(directory);
+  expect(logged.map(({ step, index }) => [step, index])).toEqual(
+    [1, 2, 3].flatMap((n) => [
+      [n, 0],
+      [n, 1],
+    ]),
+  );
+  expect(logged[0]?.completions).toEqual(rollout.prompts[0]?.completions);
+  const [file] = readdirSync(join(directory, "pictures"));
+  expect(readdirSync(join(directory, "pictures"))).toHaveLength(1);
+  expect(logged.every(({ picture }) => picture?.url === `pictures/${file}`)).toBe(true);
+  await sink.write(exampleRun[0]!);
+  const pages = writePages(directory);
+  expect(readFileSync(pages.report, "utf8")).toContain('href="completions.html"');
+  expect(readFileSync(pages.completions as string, "utf8")).toContain("the red key");
+});
+
+test("completions are logged as often as asked, or never", async () => {
+  const rollout = exampleRun.find((event) => event.kind === "rollout") as EventOf<"rollout">;
+  const logged = async (logEvery: number): Promise<number[]> => {
+    const directory = mkdtempSync(join(tmpdir(), "vlmr1-run-"));
+    const sink = runFolderSink(directory, { logEvery });
+    for (let step = 1; step <= 5; step++) await sink.write({ ...rollout, step });
+    return existsSync(join(directory, "completions.jsonl"))
+      ? readCompletions(directory).map(({ step }) => step)
+      : [];
+  };
+  expect(await logged(2)).toEqual([1, 1, 3, 3, 5, 5]);
+  expect(await logged(0)).toEqual([]);
 });

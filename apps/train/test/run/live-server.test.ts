@@ -28,9 +28,9 @@ test("sends the whole state to a reader who comes late", async () => {
   const chunk = await response.body!.getReader().read();
   const text = new TextDecoder().decode(chunk.value as Uint8Array);
   const parts = JSON.parse(text.slice("data: ".length)) as Record<string, string>;
-  expect(Object.keys(parts)).toEqual(["progress", "curves", "answers"]);
+  expect(Object.keys(parts)).toEqual(["progress", "curves", "rollout"]);
   expect(parts["progress"]).toContain("Step 60 of 60");
-  expect(parts["answers"]).toContain("the red key");
+  expect(parts["rollout"]).toContain("the red key");
   await server.close();
 });
 
