@@ -1,6 +1,6 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import type { PluginOption } from "./pjrt/plugin-kinds.ts";
-import type { Precision } from "./precision.ts";
+import type { Narrow, Precision } from "./precision.ts";
 
 /** Element types of tensors on a device. Booleans are one byte each. */
 export type DType = "float32" | "int32" | "bool";
@@ -204,10 +204,11 @@ export interface Engine {
    * A tensor from host data or a TensorFlow.js tensor. On `cpu` typed arrays are not copied: the tensor IS that memory.
    * The type follows the array: Float32Array float32, Int32Array int32, Uint8Array bool. A number is a float32 scalar.
    *
-   * With `precision`, float32 elements are rounded to what it can hold and stored so, frozen: for weights that are not trained. Functions
-   * compute with them in float32, so that a device without such a storage gives the same numbers.
+   * With `precision`, float32 elements are rounded to what it can hold and stored so, frozen: for weights that are not trained. What
+   * `narrow` made is stored as it is. Functions compute with both in float32, so that a device without such a storage gives the same numbers.
    */
   tensor(data: HostData | tf.Tensor | number, shape?: readonly number[], precision?: Precision): DeviceTensor;
+  tensor(data: Narrow): DeviceTensor;
   /** A tensor of zeros, float32 unless `dtype` says otherwise. */
   zeros(shape: readonly number[], dtype?: DType): DeviceTensor;
   /** One float32 buffer with a view for each shape; zeros, or `data` (on `cpu` not copied). */

@@ -12,7 +12,7 @@ import type { DeviceTensor, Engine, EngineDescription, EngineOptions, HostData }
 import { checkElements } from "./check-elements.ts";
 import { dtypeOf, sizeOf } from "./host-data.ts";
 import { pack } from "./pack.ts";
-import { narrow, widen, type Precision } from "./precision.ts";
+import { narrow, widen, type Narrow, type Precision } from "./precision.ts";
 import { createProgramCache } from "./program-cache.ts";
 
 /**
@@ -44,7 +44,11 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   };
   return {
     device: device.kind,
-    tensor: (data, shape, precision) => makeTensor(device, data, shape, precision),
+    tensor: (
+      data: HostData | tf.Tensor | number | Narrow,
+      shape?: readonly number[],
+      precision?: Precision,
+    ) => makeTensor(device, data, shape, precision),
     zeros: (shape, dtype = "float32") =>
       deviceTensor(device, viewOf(device.zeros(dtype, sizeOf(shape)), [...shape])),
     pack: (shapes, data) => pack(device, shapes, data),
@@ -75,10 +79,11 @@ async function openDevice(options: EngineOptions, threads: number): Promise<Devi
 
 function makeTensor(
   device: Device,
-  data: HostData | tf.Tensor | number,
+  data: HostData | tf.Tensor | number | Narrow,
   shape?: readonly number[],
   precision: Precision = "float32",
 ): DeviceTensor {
+  if (isNarrow(data)) return deviceTensor(device, viewOf(storeNarrow(device, data), [...data.shape]));
   if (data instanceof tf.Tensor && precision !== "float32")
     return makeTensor(device, data.dataSync() as HostData, shape ?? data.shape, precision);
   if (typeof data === "number" || data instanceof tf.Tensor) {
@@ -87,20 +92,17 @@ function makeTensor(
   }
   const extents = shape ? [...shape] : [data.length];
   checkElements("The tensor", data, extents, dtypeOf(data));
-  const storage =
-    precision === "float32" ? device.store(data) : storeNarrow(device, data, extents, precision);
-  return deviceTensor(device, viewOf(storage, extents));
+  if (precision === "float32") return deviceTensor(device, viewOf(device.store(data), extents));
+  checkElements(`A tensor to store as ${precision}`, data, extents, "float32");
+  return makeTensor(device, narrow(data as Float32Array, extents, precision));
 }
 
-function storeNarrow(
-  device: Device,
-  data: HostData,
-  shape: readonly number[],
-  precision: Exclude<Precision, "float32">,
-): Storage {
-  checkElements(`A tensor to store as ${precision}`, data, shape, "float32");
-  const narrowed = narrow(data as Float32Array, shape, precision);
-  return device.storeNarrow?.(narrowed) ?? device.store(widen(narrowed));
+function storeNarrow(device: Device, elements: Narrow): Storage {
+  return device.storeNarrow?.(elements) ?? device.store(widen(elements));
+}
+
+function isNarrow(data: HostData | tf.Tensor | number | Narrow): data is Narrow {
+  return typeof data === "object" && "codes" in data;
 }
 
 function describe(

@@ -15,6 +15,9 @@ import {
   type NarrowBlocks,
   type Precision,
 } from "../src/index.ts";
+import type { TensorSpec } from "../src/graph/node.ts";
+import { toOnnx } from "../src/onnx/onnx-model.ts";
+import { record } from "../src/record/record.ts";
 
 /** Blocks as llama.cpp's package `gguf` and ONNX Runtime's own quantizer make them. */
 interface Fixture {
@@ -262,6 +265,31 @@ test("matrices that are widened part by part give the same products", async () =
     expect(d[column]).toBeCloseTo(sum, 2);
   }
   await engine.dispose();
+});
+
+test("in whole numbers, nothing is widened", async () => {
+  const shape = [64, 64] as const;
+  const place = { location: "constants", offset: 0, length: 1 };
+  const baked = new Map([
+    [1, { precision: "int8", shape, codes: place, scales: place, zeros: place } as const],
+  ]);
+  const specs: TensorSpec[] = [
+    { shape: [2, 64], dtype: "float32" },
+    { shape, dtype: "float32", precision: "int8" },
+    { shape: [3], dtype: "int32" },
+  ];
+  const call = ([x, w, ids]: tf.Tensor[]): tf.Tensor[] => [
+    tf.matMul(x!, w!, false, true),
+    tf.gather(w!, ids!),
+  ];
+  const { graph } = record(call, specs, { name: "test", captureLimit: 0 });
+  const operators = (int8Products: boolean): string[] => {
+    const model = toOnnx({ inputs: graph.inputs, outputs: graph.outputs, baked, int8Products });
+    const text = Buffer.from(model.bytes).toString("latin1");
+    return ["MatMulNBits", "GatherBlockQuantized", "DequantizeLinear"].filter((name) => text.includes(name));
+  };
+  expect(operators(true)).toEqual(["MatMulNBits", "GatherBlockQuantized"]);
+  expect(operators(false)).toEqual(["GatherBlockQuantized", "DequantizeLinear"]);
 });
 
 test("files of narrow tensors go with their tensors, the last with the engine", async () => {

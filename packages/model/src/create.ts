@@ -1,5 +1,5 @@
 import type { Rng } from "@vlmr1/core";
-import type { Engine } from "@vlmr1/engine";
+import type { Engine, Precision } from "@vlmr1/engine";
 import { interpretFiles } from "./files.ts";
 import { assembleModel, type Model } from "./model.ts";
 import type { Architecture } from "./network/architecture.ts";
@@ -21,22 +21,29 @@ const RESIDUAL =
  */
 export async function createModel(
   files: ModelFiles,
-  options: { readonly engine: Engine; readonly rng: Rng },
+  options: {
+    readonly engine: Engine;
+    readonly rng: Rng;
+    /** See `LoadOptions`. */
+    readonly precision?: Precision;
+    /** See `LoadOptions`; default false. */
+    readonly bakeWeights?: boolean;
+  },
 ): Promise<Model> {
-  const { engine, rng } = options;
+  const { engine, rng, precision, bakeWeights = false } = options;
   const { family, ...read } = interpretFiles(files);
   const architecture = family.architecture(files.config);
   const depth = blockCounts(architecture);
-  const parameters = await createParameterStore(engine, segmentsOf(architecture), (spec, target) =>
-    initialize(spec, target, rng.fork(spec.name), architecture, depth),
-  );
+  const fill = (spec: TensorSpec, target: Float32Array): void =>
+    initialize(spec, target, rng.fork(spec.name), architecture, depth);
+  const parameters = await createParameterStore(engine, segmentsOf(architecture), fill, precision);
   return assembleModel({
     engine,
     architecture,
     parameters,
     ...read,
     boxFrame: family.boxFrame,
-    bakeWeights: false,
+    bakeWeights,
     save: (model, directory, saveOptions) => saveModel(model, files, directory, saveOptions),
   });
 }

@@ -65,3 +65,4 @@ export { createUpdater, type ParameterUpdater } from "./train/update.ts";
 export type { TrainedPart } from "./train/weights.ts";
 export type { Rename } from "./weights/names.ts";
 export { packParameters, type ParameterGroup, type ParameterStore } from "./weights/parameters.ts";
+export type { StoredWeight } from "./weights/precision.ts";

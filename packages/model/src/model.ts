@@ -137,7 +137,10 @@ function createComputation(parts: ModelParts) {
     await programs?.made.release();
     const fixed = parameters.revision() === 0; // constants would not follow weights that are trained
     const config = { architecture, adapters: adapter?.scaling };
-    const made = createDecoderPrograms(engine, config, parts.bakeWeights && fixed);
+    const made = createDecoderPrograms(engine, config, {
+      bake: parts.bakeWeights && fixed,
+      int8Products: true,
+    });
     programs = { made, revision: parameters.revision() };
     return made;
   };

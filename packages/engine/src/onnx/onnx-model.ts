@@ -86,7 +86,7 @@ export function toOnnx({ inputs, outputs, baked, int8Products = false }: OnnxReq
   };
   for (const node of live) {
     const fusion = fusions.get(node);
-    if (fusion && fusion.place !== node) continue;
+    if (node.op === "Input" || (fusion && fusion.place !== node)) continue;
     writer.label(nodeName(node));
     const rule = onnxRules[node.op] as OnnxRule<Primitive>;
     if (fusion) fusion.emit(writer, nameOf);

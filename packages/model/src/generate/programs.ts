@@ -78,11 +78,22 @@ function forEachCompletion(logits: tf.Tensor2D, rows: number): tf.Tensor2D {
   return tf.reshape(tf.tile(tf.reshape(logits, [P, 1, V]), [1, rows / P, 1]), [rows, V]);
 }
 
-/**
- * Compiles prefill and decoding steps. With `bake`, frozen weights become constants of the step: faster where few rows meet large
- * matrices, at the price of a second copy of them.
- */
-export function createDecoderPrograms(engine: Engine, config: PassConfig, bake: boolean): DecoderPrograms {
+/** How decoding trades memory and exactness for speed. */
+interface DecodingOptions {
+  /**
+   * Frozen weights become constants of the step: faster where few rows meet large matrices, at the price of a second copy of them.
+   */
+  readonly bake: boolean;
+  /** Products of a step with weights in 8 or 4 bits are computed in whole numbers; see `CompileOptions` of the engine. */
+  readonly int8Products: boolean;
+}
+
+/** Compiles prefill and decoding steps. */
+export function createDecoderPrograms(
+  engine: Engine,
+  config: PassConfig,
+  { bake, int8Products }: DecodingOptions,
+): DecoderPrograms {
   const prefillProgram = engine.compile<Parameters<PrefillFunction>, Prefilled>(
     (frozen, trained, inputs, images) =>
       prefill(modelScope(config, [frozen, trained]), config, inputs, images ?? undefined),
@@ -110,7 +121,7 @@ export function createDecoderPrograms(engine: Engine, config: PassConfig, bake: 
         const result = stepPass(root, config, inputs, prefix, cache, keepLinears);
         return { ...choose(mode, result.logits, pick), cache: result.cache, linears: result.linears };
       },
-      { name: `decode, ${mode}`, ...(bake ? { constant: [0], cacheSize: 2 } : {}) },
+      { name: `decode, ${mode}`, int8Products, ...(bake ? { constant: [0], cacheSize: 2 } : {}) },
     );
     steps.set(key, program);
     return program;

@@ -133,7 +133,11 @@ function createSampler(
 ): CompletionModel["complete"] {
   const { engine, architecture, generation, tokenizer, encoder } = model;
   const { decoder } = architecture;
-  const programs = createDecoderPrograms(engine, { architecture, adapters: weights.current.adapters }, bake);
+  const programs = createDecoderPrograms(
+    engine,
+    { architecture, adapters: weights.current.adapters },
+    { bake, int8Products: false },
+  );
   return async (samples, request) => {
     const completions = await generateCompletions(
       { engine, architecture, decoder, programs, encoder, ...weights.decoding },

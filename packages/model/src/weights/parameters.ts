@@ -1,7 +1,8 @@
 import { VlmR1Error } from "@vlmr1/core";
-import type { DeviceTensor, Engine } from "@vlmr1/engine";
+import type { DeviceTensor, Engine, Precision } from "@vlmr1/engine";
 import type { Architecture } from "../network/architecture.ts";
 import { type DeviceTensors, sizeOf, type TensorSpec } from "../network/tensors.ts";
+import { storagePlan, storeWeight, type StoredWeight } from "./precision.ts";
 
 /** Some parameters in ONE buffer: `views` share its memory, in the order of `specs`. */
 export interface ParameterGroup {
@@ -16,9 +17,14 @@ export interface ParameterStore {
   readonly specs: readonly TensorSpec[];
   /** The tensor of a parameter. Throws `VlmR1Error` for a name that the model does not have. */
   get(name: string): DeviceTensor;
+  /** What is stored in fewer bits than float32, and is therefore frozen, by name. */
+  readonly stored: ReadonlyMap<string, StoredWeight>;
   /** The parameters whose names pass. */
   select(accept: (name: string) => boolean): DeviceTensors;
-  /** Moves these parameters into one buffer, unless they already are one. From then on the model computes with its views. */
+  /**
+   * Moves these parameters into one buffer, unless they already are one. From then on the model computes with its views. Throws
+   * `VlmR1Error` `unsupported` when one of them is frozen by the way it is stored.
+   */
   gather(names: readonly string[]): Promise<ParameterGroup>;
   /** 0 as loaded; grows with every change of weights that was announced by `touch`. */
   revision(): number;
@@ -37,30 +43,50 @@ export function packParameters(
   return { specs, flat, views };
 }
 
-/** Allocates parameters in as many buffers as `segments`, each written by `fill` in the order of its specs. */
+/**
+ * Allocates parameters in as many buffers as `segments`, each written by `fill` in the order of its specs. With a `precision` below
+ * float32, what `storagePlan` names is stored in it, one tensor after the other: no more than one of them is in memory in float32.
+ */
 export async function createParameterStore(
   engine: Engine,
   segments: readonly (readonly TensorSpec[])[],
   fill: (spec: TensorSpec, target: Float32Array) => Promise<void> | void,
+  precision: Precision = "float32",
 ): Promise<ParameterStore> {
   const groups: ParameterGroup[] = [];
-  for (const specs of segments.filter((segment) => segment.length > 0)) {
+  const plan = storagePlan(segments.flat(), precision);
+  const tensors = new Map<string, DeviceTensor>();
+  const stored = new Map<string, StoredWeight>();
+  for (const segment of segments) {
+    const specs = segment.filter(({ name }) => !plan.has(name));
     const data = new Float32Array(specs.reduce((sum, spec) => sum + sizeOf(spec), 0));
     let offset = 0;
-    for (const spec of specs) {
+    for (const spec of segment) {
       const size = sizeOf(spec);
-      await fill(spec, data.subarray(offset, offset + size));
-      offset += size;
+      const asked = plan.get(spec.name);
+      if (asked === undefined) await fill(spec, data.subarray(offset, (offset += size)));
+      else {
+        const whole = new Float32Array(size);
+        await fill(spec, whole);
+        const made = storeWeight(engine, whole, spec, asked);
+        tensors.set(spec.name, made.tensor);
+        stored.set(spec.name, made.stored);
+      }
     }
-    groups.push(packParameters(engine, specs, data));
+    if (specs.length > 0) groups.push(packParameters(engine, specs, data));
   }
-  return storeOf(engine, groups);
+  for (const { views } of groups) for (const [name, view] of Object.entries(views)) tensors.set(name, view);
+  return storeOf(engine, segments.flat(), groups, tensors, stored);
 }
 
-function storeOf(engine: Engine, groups: ParameterGroup[]): ParameterStore {
-  const specs = groups.flatMap((group) => group.specs);
+function storeOf(
+  engine: Engine,
+  specs: readonly TensorSpec[],
+  groups: ParameterGroup[],
+  tensors: Map<string, DeviceTensor>,
+  stored: ReadonlyMap<string, StoredWeight>,
+): ParameterStore {
   const byName = new Map(specs.map((spec) => [spec.name, spec]));
-  const tensors = new Map(groups.flatMap((group) => Object.entries(group.views)));
   const get = (name: string): DeviceTensor => {
     const found = tensors.get(name);
     if (found) return found;
@@ -79,6 +105,14 @@ function storeOf(engine: Engine, groups: ParameterGroup[]): ParameterStore {
       if (spec) return spec;
       throw new VlmR1Error("invalid-argument", `The model has no parameter "${name}".`);
     });
+    const frozen = names.find((name) => stored.has(name));
+    if (frozen !== undefined) {
+      throw new VlmR1Error(
+        "unsupported",
+        `"${frozen}" cannot be trained: the model was opened with its weights stored as ${stored.get(frozen)?.precision}. ` +
+          'Train an adapter (train: "lora"), or open the model in float32.',
+      );
+    }
     const group = packParameters(engine, chosen);
     for (const { name } of chosen) {
       const [old, view] = [get(name), group.views[name] as DeviceTensor];
@@ -90,7 +124,7 @@ function storeOf(engine: Engine, groups: ParameterGroup[]): ParameterStore {
     return group;
   };
   let revision = 0;
-  return { specs, get, select, gather, revision: () => revision, touch: () => void revision++ };
+  return { specs, stored, get, select, gather, revision: () => revision, touch: () => void revision++ };
 }
 
 /** The image side first, then the decoder: each lies in one buffer, so that training either needs no copy. */
