@@ -31,11 +31,10 @@ export { centerDistanceReward, pointInBox, type PointReading } from "./grounding
 export type { BoxReading } from "./grounding/written-box.ts";
 export { createChatClient, type ChatClient, type ChatMessage, type ChatServer } from "./judge/chat-client.ts";
 export { judgeReward, type JudgeOptions, type VerdictCache } from "./judge/judge.ts";
-export { readBoxes, readPointedAt, readPoints, type WrittenBox, type WrittenPoint } from "./read/boxes.ts";
-export { readDetections, type Detection } from "./read/detections.ts";
-export { readFences, type Fence } from "./read/fences.ts";
-export type { FrameReading } from "./read/in-pixels.ts";
-export { readJson } from "./read/json.ts";
+export { readBoxes, readDetections, type Detection } from "./read/boxes.ts";
+export { readPointedAt, readPoints, type WrittenBox, type WrittenPoint } from "./read/prose.ts";
+export type { FrameReading } from "./read/frames.ts";
+export { readFences, readJson, type Fence } from "./read/json.ts";
 export { readAnswer, readSpan, readSpans, readThought, type Span, type Which } from "./read/spans.ts";
 export { choiceReward, readChoice } from "./reasoning/choice.ts";
 export { levenshteinRatio } from "./reasoning/levenshtein-ratio.ts";

@@ -1,4 +1,4 @@
-import type { WrittenBox } from "../read/boxes.ts";
+import type { WrittenBox } from "../read/prose.ts";
 
 /** A labelled box of one image, with the score that ranks it. */
 export interface ApBox {

@@ -1,10 +1,9 @@
 import { isBox, type Box, type RewardInput } from "@vlmr1/core";
-import { readDetections } from "../read/detections.ts";
-import { boxConverter, type FrameReading } from "../read/in-pixels.ts";
+import { readDetections } from "../read/boxes.ts";
+import { boxConverter, type FrameReading } from "../read/frames.ts";
 import { readJson } from "../read/json.ts";
-import { readShortAnswer } from "../read/longest.ts";
-import type { Which } from "../read/spans.ts";
-import { lettersOf, plainText } from "../read/words.ts";
+import { readShortAnswer, type Which } from "../read/spans.ts";
+import { lettersOf, plainText } from "../read/characters.ts";
 import { targetObjects, type LabelledBox, type ObjectsTarget } from "../target.ts";
 
 /** How the objects of an answer are found. */

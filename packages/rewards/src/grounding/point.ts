@@ -1,8 +1,7 @@
 import { boxCenter, type Point, type RewardFunction, type RewardInput } from "@vlmr1/core";
-import { readPointedAt } from "../read/boxes.ts";
-import { imageSize, pointInPixels, type FrameReading } from "../read/in-pixels.ts";
-import { readShortAnswer } from "../read/longest.ts";
-import type { Which } from "../read/spans.ts";
+import { readPointedAt } from "../read/prose.ts";
+import { imageSize, pointInPixels, type FrameReading } from "../read/frames.ts";
+import { readShortAnswer, type Which } from "../read/spans.ts";
 import { targetBox, targetPoint, type BoxTarget, type PointTarget } from "../target.ts";
 
 /** How the one point of an answer is found. */

@@ -1,8 +1,7 @@
 import { isBox, type Box, type RewardInput } from "@vlmr1/core";
 import { readBoxes } from "../read/boxes.ts";
-import { boxConverter, type FrameReading } from "../read/in-pixels.ts";
-import { readShortAnswer } from "../read/longest.ts";
-import type { Which } from "../read/spans.ts";
+import { boxConverter, type FrameReading } from "../read/frames.ts";
+import { readShortAnswer, type Which } from "../read/spans.ts";
 
 /** How the one box of an answer is found. */
 export interface BoxReading extends FrameReading {
@@ -18,7 +17,7 @@ export interface BoxReading extends FrameReading {
  */
 export function writtenBox(input: RewardInput, reading: BoxReading): Box | undefined {
   const answer = readShortAnswer(input.completion, reading.answer);
-  const written = reading.box === "last" ? readBoxes(answer).at(-1) : readBoxes(answer, 1)[0];
+  const written = readBoxes(answer).at(reading.box === "last" ? -1 : 0);
   if (!written || !isBox(written)) return undefined;
   return boxConverter(input.sample, reading)(written);
 }

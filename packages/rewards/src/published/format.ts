@@ -1,4 +1,4 @@
-import { digitsEnd } from "../read/number.ts";
+import { digitsEnd } from "../read/characters.ts";
 import { asciiDigits, spaceEnd } from "./python-text.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { digitsEnd, numberEnd } from "../read/number.ts";
+import { digitsEnd, numberEnd } from "../read/characters.ts";
 
 /**
  * What `json.loads` returns. Python tells 1 from 1.0, and so does its text: whole numbers (as `number` when

@@ -1,6 +1,6 @@
 import { VlmR1Error } from "@vlmr1/core";
-import { parseLenient } from "../read/lenient-json.ts";
-import { longestAnswer } from "../read/longest.ts";
+import { parseLenient } from "../read/json.ts";
+import { longestAnswer } from "../read/spans.ts";
 import { distinctNgrams, wordNumbers } from "../shape/ngrams.ts";
 import { pythonJson, type PythonValue } from "./python-json.ts";
 import { isPythonSpace, pythonStrip, spaceEnd } from "./python-text.ts";

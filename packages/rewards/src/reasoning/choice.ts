@@ -1,6 +1,6 @@
 import type { RewardFunction } from "@vlmr1/core";
-import { isSpace, isWord } from "../read/number.ts";
-import { readShortAnswer } from "../read/longest.ts";
+import { isSpace, isWord } from "../read/characters.ts";
+import { readShortAnswer } from "../read/spans.ts";
 import { malformed, targetAnswer, type AnswerTarget } from "../target.ts";
 import type { AnswerReading } from "./text.ts";
 

@@ -1,6 +1,6 @@
 import type { RewardFunction } from "@vlmr1/core";
-import { longestAnswer, readShortAnswer } from "../read/longest.ts";
-import { plainText } from "../read/words.ts";
+import { longestAnswer, readShortAnswer } from "../read/spans.ts";
+import { plainText } from "../read/characters.ts";
 import { targetAnswer, type AnswerTarget } from "../target.ts";
 import { sameMath } from "./math/equal.ts";
 import { mathCandidates, readMath } from "./math/read-math.ts";

@@ -1,6 +1,6 @@
 import { VlmR1Error, type RewardFunction } from "@vlmr1/core";
-import { readShortAnswer } from "../read/longest.ts";
-import { lettersOf } from "../read/words.ts";
+import { readShortAnswer } from "../read/spans.ts";
+import { lettersOf } from "../read/characters.ts";
 import { malformed, targetAnswer, type AnswerTarget } from "../target.ts";
 import { readNumber } from "./read-number.ts";
 import type { AnswerReading } from "./text.ts";

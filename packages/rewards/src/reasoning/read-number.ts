@@ -1,4 +1,4 @@
-import { isDigit, isWord, numberAt, numberEnd } from "../read/number.ts";
+import { isDigit, isWord, numberAt, numberEnd } from "../read/characters.ts";
 
 /**
  * The last number of a text: fractions as quotients, percent as hundredths, commas between thousands

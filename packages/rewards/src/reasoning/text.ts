@@ -1,7 +1,6 @@
 import type { RewardFunction } from "@vlmr1/core";
-import { readShortAnswer } from "../read/longest.ts";
-import type { Which } from "../read/spans.ts";
-import { plainText } from "../read/words.ts";
+import { readShortAnswer, type Which } from "../read/spans.ts";
+import { plainText } from "../read/characters.ts";
 import { targetAnswer, type AnswerTarget } from "../target.ts";
 import { levenshteinRatio } from "./levenshtein-ratio.ts";
 

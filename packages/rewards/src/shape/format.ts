@@ -1,5 +1,5 @@
 import type { RewardFunction } from "@vlmr1/core";
-import { isSpace } from "../read/number.ts";
+import { isSpace } from "../read/characters.ts";
 
 /**
  * Which published rule decides whether a completion has the think-answer format.

@@ -1,5 +1,5 @@
 import { VlmR1Error, type RewardFunction, type RewardInput } from "@vlmr1/core";
-import { countWords } from "../read/words.ts";
+import { countWords } from "../read/characters.ts";
 
 /** The lengths and values of {@link cosineLengthReward}. */
 export interface CosineLength {

@@ -1,7 +1,7 @@
 import { VlmR1Error, type RewardFunction } from "@vlmr1/core";
-import { readDetections } from "../read/detections.ts";
-import { longestAnswer, readShortAnswer } from "../read/longest.ts";
-import { isSpace } from "../read/number.ts";
+import { readDetections } from "../read/boxes.ts";
+import { longestAnswer, readShortAnswer } from "../read/spans.ts";
+import { isSpace } from "../read/characters.ts";
 import { distinctNgrams, wordNumbers } from "./ngrams.ts";
 
 /**

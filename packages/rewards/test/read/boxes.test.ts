@@ -43,7 +43,7 @@ const cases: readonly (readonly [text: string, boxes: readonly (readonly number[
   ["[[1,2],[3,4],[5,6]]", []],
   ["[[1,2],[3,4],[5,6],[7,8],[9,10]]", []],
   ["(1,2),(3,4,5),(6,7)", []],
-  ["from (1,2) to (3,4)", []],
+  ["from (1,2) to (3,4)", [[1, 2, 3, 4]]],
   ["", []],
 ];
 

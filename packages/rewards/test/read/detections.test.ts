@@ -29,7 +29,7 @@ const cases: readonly (readonly [name: string, text: string, found: readonly obj
     '[{"bbox_2d": [1,2,3,4], "label": "cat", {"bbox_2d": [5,6,7,8], "label": "dog"}]',
     [cat, dog],
   ],
-  ["a missing bracket", '[{"bbox_2d": [1,2,3,4, "label": "cat"}]', [{ box: [1, 2, 3, 4], label: "" }]],
+  ["a missing bracket", '[{"bbox_2d": [1,2,3,4, "label": "cat"}]', [cat]],
   ["text that was cut off", '```json\n[{"bbox_2d": [1,2,3,4], "label": "cat"}, {"bbox_2d": [5,6,', [cat]],
   [
     "other keys",

@@ -30,3 +30,28 @@ test("an answer is the last answer, else what follows the thought, else everythi
   expect(readAnswer("<think>maybe 42")).toBe("");
   expect(readAnswer("<think>x</think><answer>4")).toBe("4");
 });
+
+test.each([
+  ["<think>use <answer>..</answer></think>real", "real"],
+  ["<think>use <answer>x</answer></think><answer>5</answer>", "5"],
+  ["I write <answer>x</answer> later.</think>real", "real"], // a template opened the thought
+  ["<think>a</think><answer>b</answer><think>c</think>", "b"],
+  ["<think>the tag <answer> opens it</think><answer>7</answer>", "7"],
+  ["<ANSWER>5</ANSWER>", "5"],
+  ["<answer >5</answer >", "5"],
+  ["< answer>5</ answer>", "5"],
+  ["<Answer>5</ANSWER>", "5"],
+  ["<thinking>x <answer>1</answer></thinking>5", "5"],
+  ["<thinking>x</thinking><answer>5</answer>", "5"],
+  ["<Thought>x</Thought>5", "5"],
+  ["◁think▷x◁/think▷5", "5"],
+  ["<think>x</think><|begin_of_box|>5<|end_of_box|>", "5"],
+  ["<answer><|begin_of_box|>5<|end_of_box|></answer>", "5"],
+  ["<|begin_of_box|>5", "5"],
+  ["<think>x <answer>5</answer>", "5"], // the thought never ends, but there is an answer
+  ["<thinking>maybe 42", ""],
+  ["<answers>5</answers>", "<answers>5</answers>"],
+  ["a < b and <answer>5</answer>", "5"],
+])("%s answers %j", (completion, answer) => {
+  expect(readAnswer(completion)).toBe(answer);
+});

@@ -1,7 +1,7 @@
 import { createRng } from "@vlmr1/core";
 import { expect, test } from "vitest";
-import { isSpace } from "../../src/read/number.ts";
-import { wordsOf } from "../../src/read/words.ts";
+import { isSpace } from "../../src/read/characters.ts";
+import { wordsOf } from "../../src/read/characters.ts";
 import { distinctNgrams, wordNumbers } from "../../src/shape/ngrams.ts";
 
 const rng = createRng(5);

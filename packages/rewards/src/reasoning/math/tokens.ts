@@ -1,4 +1,4 @@
-import { isDigit, isSpace } from "../../read/number.ts";
+import { isDigit, isSpace } from "../../read/characters.ts";
 import { isUnit } from "./units.ts";
 
 /** A piece of a formula; `spaced` says whether white space stands before it. */

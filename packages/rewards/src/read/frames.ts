@@ -9,7 +9,7 @@ import {
   type Point,
   type ScoredSample,
 } from "@vlmr1/core";
-import type { WrittenBox, WrittenPoint } from "./boxes.ts";
+import type { WrittenBox, WrittenPoint } from "./prose.ts";
 
 /** How a model's coordinates are to be read. */
 export interface FrameReading {
@@ -50,7 +50,6 @@ export function imageSize(sample: ScoredSample, index: number): ImageSize {
   if (size) return size;
   throw new VlmR1Error(
     "invalid-data",
-    `Sample "${sample.id}" has ${sample.images.length} images, but the reward reads coordinates of image ${index}: ` +
-      "give the image's size, or set the reward's `image` option.",
+    `Sample "${sample.id}" has no image ${index} (of ${sample.images.length}): give its size, or set the reward's \`image\` option.`,
   );
 }
