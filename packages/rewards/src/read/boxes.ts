@@ -46,7 +46,7 @@ const boxKey = /^(bounding)?b?box(es)?(2d)?$|^(position|coordinate|coord|locatio
 const labelKey = /^(label|category|class|object|phrase|description)?(name)?(e?s)?$/;
 const confidenceKey = /^(confidence|score)s?$/;
 /** The name of a list is nobody's label. */
-const holderKey = /^(objects|detections|results?|answer|output|predictions|annotations)$/;
+const holderKey = /^(objects|detections|results?|answer|output)$/;
 /** The entries of an object, each with its key as the patterns above want it and as written. */
 function entriesOf(record: object): (readonly [key: string, value: unknown, written: string])[] {
   return Object.entries(record).map(([key, value]) => [key.toLowerCase().replace(/[\s_-]/g, ""), value, key]);
@@ -113,7 +113,9 @@ function pairOf(corner: unknown): unknown {
 
 /** `x1 … y2`, `x_min … y_max`, `left … bottom`, or two corners: `top_left: [12, 30], bottom_right: {x, y}`. */
 function cornersOf(record: object): WrittenBox[] {
-  const named = new Map(entriesOf(record).map(([key, value]) => [key, value]));
+  const entries = entriesOf(record);
+  if (entries.length < 2) return [];
+  const named = new Map(entries.map(([key, value]) => [key, value]));
   const box = boxOfNames((name) => finite(named.get(name)));
   return box ? [box] : boxesOf([named.get("topleft"), named.get("bottomright")], 2);
 }
