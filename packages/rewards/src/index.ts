@@ -36,11 +36,13 @@ export { readPointedAt, readPoints, type WrittenBox, type WrittenPoint } from ".
 export type { FrameReading } from "./read/frames.ts";
 export { readFences, readJson, type Fence } from "./read/json.ts";
 export { readAnswer, readSpan, readSpans, readThought, type Span, type Which } from "./read/spans.ts";
-export { choiceReward, readChoice } from "./reasoning/choice.ts";
+export { choiceReward, yesNoReward } from "./reasoning/choice.ts";
 export { levenshteinRatio } from "./reasoning/levenshtein-ratio.ts";
 export { mathEqual, mathReward, type MathOptions } from "./reasoning/math.ts";
 export { countReward, numericReward, type CountOptions, type Tolerance } from "./reasoning/numeric.ts";
-export { readNumber } from "./reasoning/read-number.ts";
+export { readChoice, readYesNo } from "./read/choices.ts";
+export { readCount } from "./read/counts.ts";
+export { readNumber } from "./read/numbers.ts";
 export {
   allMatchReward,
   exactReward,
@@ -49,7 +51,6 @@ export {
   type AnswerReading,
   type PatternOptions,
 } from "./reasoning/text.ts";
-export { readYesNo, yesNoReward } from "./reasoning/yes-no.ts";
 export { formatReward, tagCountReward, taggedPartsReward, type FormatVariant } from "./shape/format.ts";
 export { cosineLengthReward, softOverlongReward, type CosineLength } from "./shape/length.ts";
 export { boxRepetitionReward, repetitionReward } from "./shape/repetition.ts";

@@ -36,11 +36,11 @@ export {
 } from "./detection/map.ts";
 export { matchingReward as fixedWeightedSumReward } from "./detection/matching.ts";
 export { judgeReward as fixedLlmReward } from "./judge/judge.ts";
-export { choiceReward as fixedMcqReward, readChoice as fixedExtractChoice } from "./reasoning/choice.ts";
+export { readChoice as fixedExtractChoice } from "./read/choices.ts";
+export { choiceReward as fixedMcqReward, yesNoReward as fixedYesNoReward } from "./reasoning/choice.ts";
 export { mathReward as fixedMathReward } from "./reasoning/math.ts";
 export { numericReward as fixedNumericReward } from "./reasoning/numeric.ts";
 export { allMatchReward as fixedAllMatchReward } from "./reasoning/text.ts";
-export { yesNoReward as fixedYesNoReward } from "./reasoning/yes-no.ts";
 export { formatReward as fixedFormatReward } from "./shape/format.ts";
 export { cosineLengthReward as fixedCosineReward } from "./shape/length.ts";
 export {

@@ -1,5 +1,5 @@
 import { VlmR1Error, type RewardFunction, type RewardInput } from "@vlmr1/core";
-import { readNumber } from "../reasoning/read-number.ts";
+import { readNumber } from "../read/numbers.ts";
 import { readShortAnswer } from "../read/spans.ts";
 import { targetAnswer, type AnswerTarget } from "../target.ts";
 import { createChatClient, type ChatMessage, type ChatServer } from "./chat-client.ts";

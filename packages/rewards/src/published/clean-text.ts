@@ -1,4 +1,4 @@
-import { isPythonSpace, pythonStrip } from "./python-text.ts";
+import { isPythonSpace, pythonStrip, textOf } from "./python-text.ts";
 import { findAll } from "./tags.ts";
 
 /**
@@ -41,13 +41,3 @@ function withoutBreaks(text: string): string {
 }
 
 const [lineFeed, carriageReturn, space] = [10, 13, 32];
-
-function textOf(units: Uint16Array): string {
-  const parts: string[] = [];
-  for (let i = 0; i < units.length; i += 8192) {
-    // Applied, not spread: spreading copies unit by unit and takes seven times as long.
-    const part = units.subarray(i, i + 8192) as unknown as number[];
-    parts.push(Reflect.apply(String.fromCharCode, undefined, part));
-  }
-  return parts.join("");
-}

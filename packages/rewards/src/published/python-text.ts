@@ -50,13 +50,51 @@ export function spaceEnd(text: string, start: number): number {
  * The text with the decimal digits of every script as 0..9, which is how `\d`, `int` and `float` read them.
  */
 export function asciiDigits(text: string): string {
-  if (!/[^\0-\x7f]/.test(text)) return text;
-  return text.replaceAll(/\p{Nd}/gu, (digit) => String(digitValue(digit.codePointAt(0) as number)));
+  if (!/[^\P{Nd}0-9]/u.test(text)) return text;
+  const values = (digitValues ??= readDigitValues());
+  const astral = new Map<number, number>(); // of this text: beyond 16 bits, a digit takes two units
+  const units = new Uint16Array(text.length);
+  let count = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    let value = values[unit] as number;
+    if ((unit & 0xfc00) === 0xd800) {
+      const point = text.codePointAt(i) as number;
+      value = astral.get(point) ?? astralDigit(point);
+      astral.set(point, value);
+      if (value !== noDigit) i++;
+    }
+    units[count++] = value === noDigit ? unit : 48 + value;
+  }
+  return textOf(units.subarray(0, count));
 }
 
+const noDigit = 10;
+/** The value of every UTF-16 unit that is a decimal digit; made when it is first needed. */
+let digitValues: Uint8Array | undefined;
+
 /** Decimal digits stand in runs of ten, from zero up; runs may touch. */
-function digitValue(point: number): number {
+function readDigitValues(): Uint8Array {
+  const values = new Uint8Array(0x10000).fill(noDigit);
+  const all = textOf(Uint16Array.from(values, (_, unit) => unit));
+  for (const { index, 0: run } of all.matchAll(/\p{Nd}+/gu))
+    for (let i = 0; i < run.length; i++) values[index + i] = i % 10;
+  return values;
+}
+
+function astralDigit(point: number): number {
   let first = point;
-  while (/\p{Nd}/u.test(String.fromCodePoint(first - 1))) first--;
-  return (point - first) % 10;
+  while (/\p{Nd}/u.test(String.fromCodePoint(first))) first--;
+  return first === point ? noDigit : (point - first - 1) % 10;
+}
+
+/** The text of UTF-16 units. */
+export function textOf(units: Uint16Array): string {
+  const parts: string[] = [];
+  for (let i = 0; i < units.length; i += 8192) {
+    // Applied, not spread: spreading copies unit by unit and takes seven times as long.
+    const part = units.subarray(i, i + 8192) as unknown as number[];
+    parts.push(Reflect.apply(String.fromCharCode, undefined, part));
+  }
+  return parts.join("");
 }

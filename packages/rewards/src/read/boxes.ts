@@ -135,5 +135,5 @@ function yamlRecords(text: string): unknown[] {
     .join("\n")
     .replace(/:\n *- +(?=[-.\d])/g, ": [")
     .replace(/\n *- +(?=[-.\d])/g, " ");
-  return flow.split(/^ *- +/m).flatMap((record) => parseLenient(`{${record}}`));
+  return flow.split(/^ *- +/m, 9999).flatMap((record) => parseLenient(`{${record}}`));
 }

@@ -84,7 +84,7 @@ function readValue(cursor: Cursor): unknown {
   if (depth < deepest && "[({".includes(character))
     return character === "{" ? readObject(cursor) : readArray(cursor);
   quoted.lastIndex = at;
-  const string = "\"'`“‘＂".includes(character) && quoted.exec(text);
+  const string = "\"'`“‘".includes(character) && quoted.exec(text);
   if (string) {
     cursor.at = quoted.lastIndex;
     return string
@@ -105,7 +105,7 @@ function readValue(cursor: Cursor): unknown {
  * belongs to a word: `'man's hat'`.
  */
 const quoted =
-  /"((?:[^"\\\n]|\\.)*)"?|'((?:[^'\\\n]|\\.|'(?=[\p{L}\d]))*)'?|[`＂]([^`＂\n]*)[`＂]?|“([^”\n]*)”?|‘([^’\n]*)’?/uy;
+  /"((?:[^"\\\n]|\\.)*)"?|'((?:[^'\\\n]|\\.|'(?=[\p{L}\d]))*)'?|`([^`\n]*)`?|“([^”\n]*)”?|‘([^’\n]*)’?/uy;
 
 function unescaped(_: string, code: string | undefined, letter: string | undefined): string {
   if (letter === undefined) return String.fromCharCode(Number.parseInt(code as string, 16));

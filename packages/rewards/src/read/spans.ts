@@ -136,3 +136,30 @@ function visitTags(
   for (let tag = pattern.exec(text); tag; tag = pattern.exec(text))
     visit(tag[1] !== "", tag.index, pattern.lastIndex, tag[2] !== undefined);
 }
+
+/** The content of the last `\boxed{...}` or `\fbox{...}` that closes, or of `\boxed x`; of three, the earlier count too. */
+export function lastBoxed(text: string): string | undefined {
+  let before = text.length;
+  for (let tries = 0; tries < 3 && before >= 0; tries++) {
+    const at = Math.max(text.lastIndexOf("\\boxed", before), text.lastIndexOf("\\fbox", before));
+    if (at < 0) return undefined;
+    const start = text.indexOf("box", at) + (text.startsWith("\\boxed", at) ? 5 : 3);
+    const bare = /\s[^\s${}\\]+|\d/y;
+    bare.lastIndex = start;
+    const single = bare.exec(text);
+    if (single) return single[0].trim();
+    const end = text[start] === "{" ? closingBrace(text, start) : -1;
+    if (end >= 0) return text.slice(start + 1, end);
+    before = at - 1;
+  }
+  return undefined;
+}
+
+function closingBrace(text: string, opening: number): number {
+  let depth = 0;
+  for (let i = opening; i < text.length; i++) {
+    if (text[i] === "{") depth++;
+    else if (text[i] === "}" && --depth === 0) return i;
+  }
+  return -1;
+}

@@ -1,8 +1,8 @@
 import { VlmR1Error, type RewardFunction } from "@vlmr1/core";
 import { readShortAnswer } from "../read/spans.ts";
-import { lettersOf } from "../read/characters.ts";
+import { readCount, readTruthCount } from "../read/counts.ts";
+import { readNumber, readTruthNumber } from "../read/numbers.ts";
 import { malformed, targetAnswer, type AnswerTarget } from "../target.ts";
-import { readNumber } from "./read-number.ts";
 import type { AnswerReading } from "./text.ts";
 
 /** How far a number may be off. */
@@ -15,7 +15,7 @@ export interface Tolerance extends AnswerReading {
 
 /**
  * 1 when the number that the answer gives is the target's within a tolerance, else 0. Reads `42`, `-1.5e3`,
- * `1,234`, `3/4`, `75%` (0.75), `$12`, `12 cm` and, in a sentence, its last number.
+ * `1,234`, `3/4`, `75%` (0.75), `$12`, `12 cm` and, in a sentence, its last number: {@link readNumber}.
  *
  * @throws VlmR1Error `invalid-data` when the target is no number; `invalid-argument` for a negative
  * tolerance.
@@ -32,8 +32,9 @@ export function numericReward({
     );
   }
   return ({ completion, sample }) => {
-    const truth = readNumber(targetAnswer(sample));
-    if (truth === undefined) throw malformed(sample, "answer", "a number", targetAnswer(sample));
+    const truth = readTruthNumber(targetAnswer(sample));
+    if (truth === undefined)
+      throw malformed(sample, "answer", "one number (no clock time, range or list)", targetAnswer(sample));
     const given = readNumber(readShortAnswer(completion, answer));
     return given !== undefined && Math.abs(given - truth) <= Math.max(absolute, relative * Math.abs(truth))
       ? 1
@@ -51,8 +52,8 @@ export interface CountOptions extends AnswerReading {
 }
 
 /**
- * 1 when the answer counts as the target does, else 0. Reads digits, words up to twenty, and, in a
- * sentence, the last of them.
+ * 1 when the answer counts as the target does, else 0. Reads digits, English words up to the millions, Chinese numerals,
+ * and, in a sentence, the last of them: {@link readCount}.
  *
  * Counting of R1-V and Perception-R1.
  *
@@ -60,29 +61,11 @@ export interface CountOptions extends AnswerReading {
  */
 export function countReward({ partial = false, answer }: CountOptions = {}): RewardFunction<AnswerTarget> {
   return ({ completion, sample }) => {
-    const truth = readCount(targetAnswer(sample));
+    const truth = readTruthCount(targetAnswer(sample));
     if (truth === undefined) throw malformed(sample, "answer", "a whole number from 0", targetAnswer(sample));
     const given = readCount(readShortAnswer(completion, answer));
     if (given === undefined) return 0;
     if (given === truth) return 1;
     return partial ? Math.max(0, 1 - Math.abs(given - truth) / Math.max(truth, 1)) : 0;
   };
-}
-
-const countWords = new Map(
-  (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen " +
-    "eighteen nineteen twenty"
-  )
-    .split(" ")
-    .map((word, i) => [word, i]),
-);
-
-function readCount(text: string): number | undefined {
-  const number = readNumber(text);
-  if (number !== undefined) return Number.isInteger(number) && number >= 0 ? number : undefined;
-  const words = lettersOf(text.toLowerCase());
-  const counted = words.findLast((word) => countWords.has(word));
-  if (counted !== undefined) return countWords.get(counted);
-  return words.includes("none") || words.includes("no") ? 0 : undefined;
 }

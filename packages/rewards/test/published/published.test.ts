@@ -137,6 +137,26 @@ describe("the published rules on random damage", () => {
   });
 });
 
+test("digits of every script are read as Python reads them, a megabyte of them in under 100 ms", () => {
+  expect(vlmR1.numericReward("<answer>٤٢</answer>", "<answer>42</answer>")).toBe(1);
+  expect(vlmR1.numericReward("<answer>𝟜𝟚</answer>", "<answer>42</answer>")).toBe(1);
+  expect(vlmR1.numericReward("<answer>४२.५</answer>", "<answer>42.5</answer>")).toBe(1);
+  const sample = { id: "1", prompt: "", images: [], target: { solution: "<answer> [1, 2, 3, 4] </answer>" } };
+  const rules = [vlmR1.numericReward, vlmR1.formatRewardRec, vlmR1.defaultAccuracyReward, vlmR1.iouRewardGlm];
+  for (const part of ["٣", "٣ ", "٣a", "𝟘𝟙", "[١, ٢, ٣, ٤]"]) {
+    const completion = `<think></think><answer>{${part.repeat(1_000_000 / part.length)}}</answer>`;
+    for (const rule of rules) {
+      const times = [0, 1, 2].map(() => {
+        const start = process.cpuUsage();
+        expect(vlmR1.published(rule)({ completion, sample })).toBeTypeOf("number");
+        const { user, system } = process.cpuUsage(start);
+        return (user + system) / 1000;
+      });
+      expect(Math.min(...times)).toBeLessThan(100);
+    }
+  }
+});
+
 describe("each bug beside its fixed twin", () => {
   const sample = <const T>(target: T) => ({
     id: "1",

@@ -94,7 +94,7 @@ test("targets of the wrong kind throw", () => {
     `[VlmR1Error: Sample "6": target.answer must be a choice such as "B", got "the cat".]`,
   );
   expect(() => yesNoReward()(ask("yes", "maybe"))).toThrow(/"yes" or "no"/);
-  expect(() => numericReward()(ask("1", "one"))).toThrow(/a number/);
+  expect(() => numericReward()(ask("1", "one"))).toThrow(/one number/);
   expect(() => countReward()(ask("1", -1))).toThrow(/whole number/);
   expect(() => numericReward({ absolute: -1 })).toThrow(/must not be negative/);
 });
