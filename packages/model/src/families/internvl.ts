@@ -33,9 +33,9 @@ import { consecutivePositions } from "../network/rotary.ts";
 import { child, parameter, rootScope, type Scope } from "../network/scope.ts";
 import type { HostTensor, TensorSpec } from "../network/tensors.ts";
 import { checkConfig, dimension, layerCount, parseConfig, positive, tokenId } from "../weights/documents.ts";
-import { decoderConfig, decoderFields } from "./decoder-config.ts";
+import { decoderFields } from "./decoder-config.ts";
 import type { Family } from "./family.ts";
-import { qwen2Decoder } from "./text-decoders.ts";
+import { qwen2Decoder, qwen3Decoder } from "./text-decoders.ts";
 
 /** InternVL 2.5, 3 and 3.5 in the form of transformers (`…-hf`). InternVL3: https://arxiv.org/abs/2504.10479. */
 export const internVl: Family = {
@@ -165,17 +165,7 @@ function internVlDecoder(config: InternVlConfig): DecoderConfig {
   const prefix = "model.language_model";
   const tiedHead = config.tie_word_embeddings ?? text.tie_word_embeddings ?? false;
   if (text.model_type === "qwen2") return qwen2Decoder(text, prefix, tiedHead);
-  const attentionBias = text["attention_bias"] === true;
-  return decoderConfig(text, {
-    prefix,
-    attentionBias,
-    outputBias: attentionBias,
-    queryKeyNorm: true,
-    defaultTheta: 10_000,
-    defaultContext: 32_768,
-    defaultHeadDim: 128,
-    tiedHead,
-  });
+  return qwen3Decoder(text, prefix, tiedHead, { defaultTheta: 10_000, defaultContext: 32_768 });
 }
 
 /** Every parameter of an InternVL checkpoint. */

@@ -1,12 +1,15 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { VlmR1Error } from "@vlmr1/core";
 import { z } from "zod";
-import { patchCoordinates, type PatchGrid } from "../images/patches.ts";
-import { type VisionAttention, visionAttention } from "../network/attention.ts";
+import { mergedGrid, patchCoordinates, patchCount, type PatchGrid } from "../images/patches.ts";
+import type { ImageProcessor } from "../images/processor.ts";
+import { qwenProcessor } from "../images/qwen-processor.ts";
+import type { Architecture, ProcessedImage, VisionPlan } from "../network/architecture.ts";
+import { HIDDEN, type VisionAttention, visionAttention } from "../network/attention.ts";
 import type { DecoderConfig } from "../network/decoder.ts";
 import { linear, linearTensors } from "../network/linear.ts";
 import { gelu } from "../network/norm.ts";
-import { inverseFrequencies, type Positions } from "../network/rotary.ts";
+import { inverseFrequencies, type Positions, rotaryTables } from "../network/rotary.ts";
 import { child, parameter, type Scope } from "../network/scope.ts";
 import type { TensorSpec } from "../network/tensors.ts";
 import { dimension, layerCount, positive, tokenId } from "../weights/documents.ts";
@@ -14,13 +17,10 @@ import type { Rename } from "../weights/names.ts";
 import { decoderFields } from "./decoder-config.ts";
 import { qwen2Decoder } from "./text-decoders.ts";
 
-/** The outer fields of both families. */
-export interface QwenVlOuter {
-  readonly image_token_id: number;
-  readonly tie_word_embeddings?: boolean | null | undefined;
-  readonly text_config: z.output<typeof decoderFields>;
-}
+// What the vision-language models of Qwen share: Qwen2-VL and Qwen2.5-VL their outer configuration, decoder and merger, and all of
+// them, Qwen3-VL too, the processor, the order of patches, and positions on three axes.
 
+/** The outer fields of Qwen2-VL and Qwen2.5-VL. */
 export const outerFields = z.looseObject({
   image_token_id: tokenId.default(151655),
   tie_word_embeddings: z.boolean().nullish(),
@@ -49,7 +49,7 @@ export const qwenTowerFields = z.looseObject({
 });
 
 /** The Qwen2 decoder with chunked multimodal positions, of Qwen2-VL and Qwen2.5-VL. */
-export function qwenVlDecoder(config: QwenVlOuter): DecoderConfig {
+export function qwenVlDecoder(config: z.output<typeof outerFields>): DecoderConfig {
   const text = config.text_config;
   const tiedHead = config.tie_word_embeddings ?? text.tie_word_embeddings ?? false;
   return qwen2Decoder(text, "model.language_model", tiedHead, {
@@ -66,11 +66,13 @@ export const qwenVlRenames: readonly Rename[] = [
   { from: "model.", to: "model.language_model." },
 ];
 
+/** What the configurations of all Qwen towers say about patches. */
 interface PatchShape {
   readonly in_channels: number;
   readonly temporal_patch_size: number;
   readonly patch_size: number;
   readonly spatial_merge_size: number;
+  readonly rope_parameters?: { readonly rope_theta?: number | null | undefined } | null | undefined;
 }
 
 /** The convolution over patches; it has no bias. */
@@ -110,6 +112,56 @@ export function mergeCells(scope: Scope, x: tf.Tensor, merge: number): tf.Tensor
   return linear(child(scope, "mlp.2"), gelu(linear(child(scope, "mlp.0"), cells)));
 }
 
+/** Numbers in one patch row: channels, frames, rows and columns. */
+export function patchWidth(vision: PatchShape): number {
+  return vision.in_channels * vision.temporal_patch_size * vision.patch_size ** 2;
+}
+
+/** The base of the rotary frequencies in a tower; 10000 in all releases. */
+export function towerTheta({ rope_parameters: rope }: PatchShape): number {
+  return rope?.rope_theta ?? 10_000;
+}
+
+/** The image processor of a tower, from a parsed `preprocessor_config.json`. */
+export function towerProcessor(preprocessor: unknown, vision: PatchShape): ImageProcessor {
+  return qwenProcessor(preprocessor, {
+    patchSize: vision.patch_size,
+    temporalPatchSize: vision.temporal_patch_size,
+    mergeSize: vision.spatial_merge_size,
+  });
+}
+
+/**
+ * Pads the images of a batch to one number of patches N; padded patches are hidden from the others. `pixels` `[I N, width]`, rotary
+ * tables `[I, 1, N, headDim]`, `bias` `[I, 1, 1, N]`.
+ */
+export function planPadded(
+  vision: PatchShape,
+  headDim: number,
+  images: readonly ProcessedImage[],
+): VisionPlan & { readonly patches: number } {
+  const { spatial_merge_size: merge } = vision;
+  const width = patchWidth(vision);
+  const [I, N] = [images.length, Math.max(...images.map((image) => patchCount(image.grid)))];
+  const pixels = new Float32Array(I * N * width);
+  const angles = new Float32Array((I * N * headDim) / 2);
+  const bias = new Float32Array(I * N);
+  images.forEach((image, i) => {
+    pixels.set(image.pixels, i * N * width);
+    angles.set(visionRotaryAngles(image.grid, merge, headDim, towerTheta(vision)), (i * N * headDim) / 2);
+    bias.fill(HIDDEN, i * N + patchCount(image.grid), (i + 1) * N);
+  });
+  const rotary = rotaryTables(angles, headDim / 2);
+  const inputs = {
+    pixels: { data: pixels, shape: [I * N, width] },
+    cos: { data: rotary.cos, shape: [I, 1, N, headDim] },
+    sin: { data: rotary.sin, shape: [I, 1, N, headDim] },
+    bias: { data: bias, shape: [I, 1, 1, N] },
+  };
+  const perImage = N / merge ** 2;
+  return { inputs, starts: images.map((_, i) => i * perImage), rows: I * perImage, patches: N };
+}
+
 /**
  * Rotary angles of every patch in a Qwen vision tower, `[N, headDim / 2]`: the first half of the frequencies reads the row, the
  * second half the column. Order of the patches: see `patchCoordinates`.
@@ -134,6 +186,14 @@ export function visionRotaryAngles(
     }
   }
   return angles;
+}
+
+/** Positions of prompts whose images have `merge` x `merge` patches in a placeholder. */
+export function imagePositions(imageTokenId: number, merge: number): Architecture["positions"] {
+  return (ids, images) => {
+    const grids = images.map((image) => mergedGrid(image.grid, merge));
+    return multimodalPositions(ids, imageTokenId, grids);
+  };
 }
 
 /** Size of one image in placeholders: frames, rows and columns after the merger. */

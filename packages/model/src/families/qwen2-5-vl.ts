@@ -1,8 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import { mergedGrid, type PatchGrid } from "../images/patches.ts";
-import type { ImageProcessor } from "../images/processor.ts";
-import { qwenProcessor } from "../images/qwen-processor.ts";
 import type {
   Architecture,
   ProcessedImage,
@@ -22,16 +20,18 @@ import type { Family } from "./family.ts";
 import {
   embedPatches,
   fusedAttention,
+  imagePositions,
   mergeCells,
   mergerTensors,
-  multimodalPositions,
   nestText,
   outerFields,
   patchEmbedding,
+  patchWidth,
   qwenTowerFields,
   qwenVlDecoder,
-  type QwenVlOuter,
   qwenVlRenames,
+  towerProcessor,
+  towerTheta,
   visionRotaryAngles,
 } from "./qwen-vision.ts";
 
@@ -40,19 +40,16 @@ export const qwen25Vl: Family = {
   modelTypes: ["qwen2_5_vl"],
   boxFrame: "resized",
   renames: qwenVlRenames,
-  processor: qwen25VlProcessor,
+  processor: (config, preprocessor) =>
+    towerProcessor(preprocessor, parseQwen25VlConfig(config).vision_config),
   architecture: (json): Architecture => {
     const config = parseQwen25VlConfig(json);
-    const merge = config.vision_config.spatial_merge_size;
     return {
       modelType: "qwen2_5_vl",
       decoder: qwenVlDecoder(config),
       vision: qwen25VisionTower(config),
       tensors: qwen25VlTensors(config),
-      positions: (ids, images) => {
-        const grids = images.map((image) => mergedGrid(image.grid, merge));
-        return multimodalPositions(ids, config.image_token_id, grids);
-      },
+      positions: imagePositions(config.image_token_id, config.vision_config.spatial_merge_size),
     };
   },
 };
@@ -67,16 +64,14 @@ const visionFields = z.looseObject({
   fullatt_block_indexes: z.array(z.int().min(0)).default([7, 15, 23, 31]),
 });
 
-/** `config.json` of a Qwen2.5-VL checkpoint; fields that the computation does not need are not read. */
-interface Qwen25VlConfig extends QwenVlOuter {
-  readonly vision_config: z.output<typeof visionFields>;
-}
-
 const schema = z.looseObject({
   ...outerFields.shape,
   model_type: z.literal("qwen2_5_vl"),
   vision_config: visionFields,
 });
+
+/** `config.json` of a Qwen2.5-VL checkpoint; fields that the computation does not need are not read. */
+type Qwen25VlConfig = z.output<typeof schema>;
 
 /**
  * Reads a parsed `config.json`.
@@ -216,8 +211,7 @@ interface WindowPlan {
 function windowPlan(vision: Qwen25VlConfig["vision_config"], images: readonly ProcessedImage[]): WindowPlan {
   const { patch_size: patch, spatial_merge_size: merge } = vision;
   const headDim = vision.hidden_size / vision.num_heads;
-  const width = vision.in_channels * vision.temporal_patch_size * patch * patch;
-  const theta = vision.rope_parameters?.rope_theta ?? 10_000;
+  const [width, theta] = [patchWidth(vision), towerTheta(vision)];
   const cuts = images.map(({ grid }) => attentionWindows(grid, merge, vision.window_size, patch));
   const [unit, size] = [merge * merge, windowSide(vision) ** 2 * merge * merge]; // patches of a cell and of a window
   const windows = Math.max(...cuts.map((cut) => cut.bounds.length - 1));
@@ -300,14 +294,4 @@ export function attentionWindows(
     }
   }
   return { order, bounds };
-}
-
-/** The image processor of Qwen2.5-VL; `config` is a parsed `config.json`, `preprocessor` a parsed `preprocessor_config.json`. */
-function qwen25VlProcessor(config: unknown, preprocessor: unknown): ImageProcessor {
-  const vision = parseQwen25VlConfig(config).vision_config;
-  return qwenProcessor(preprocessor, {
-    patchSize: vision.patch_size,
-    temporalPatchSize: vision.temporal_patch_size,
-    mergeSize: vision.spatial_merge_size,
-  });
 }

@@ -1,38 +1,28 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
-import { mergedGrid, patchCount } from "../images/patches.ts";
-import type { ImageProcessor } from "../images/processor.ts";
-import { qwenProcessor } from "../images/qwen-processor.ts";
-import type {
-  Architecture,
-  ProcessedImage,
-  VisionFeatures,
-  VisionPlan,
-  VisionTower,
-} from "../network/architecture.ts";
-import { HIDDEN, type VisionAttention } from "../network/attention.ts";
+import type { Architecture, VisionFeatures, VisionTower } from "../network/architecture.ts";
+import { type VisionAttention } from "../network/attention.ts";
 import { decoderTensors } from "../network/decoder.ts";
 import { linear, linearTensors } from "../network/linear.ts";
 import { activationByName, layerNorm, layerNormTensors } from "../network/norm.ts";
-import { rotaryTables } from "../network/rotary.ts";
 import { child, rootScope, type Scope } from "../network/scope.ts";
-import type { HostTensor, TensorSpec } from "../network/tensors.ts";
-import { checkConfig, dimension, parseConfig, tokenId } from "../weights/documents.ts";
-import { decoderFields } from "./decoder-config.ts";
+import type { TensorSpec } from "../network/tensors.ts";
+import { checkConfig, dimension, parseConfig } from "../weights/documents.ts";
 import type { Family } from "./family.ts";
 import {
   embedPatches,
   fusedAttention,
+  imagePositions,
   mergeCells,
   mergerTensors,
-  multimodalPositions,
   nestText,
+  outerFields,
   patchEmbedding,
+  planPadded,
   qwenTowerFields,
   qwenVlDecoder,
-  type QwenVlOuter,
   qwenVlRenames,
-  visionRotaryAngles,
+  towerProcessor,
 } from "./qwen-vision.ts";
 
 /** Qwen2-VL. Technical report: https://arxiv.org/abs/2409.12191. */
@@ -40,19 +30,15 @@ export const qwen2Vl: Family = {
   modelTypes: ["qwen2_vl"],
   boxFrame: "thousand",
   renames: qwenVlRenames,
-  processor: qwen2VlProcessor,
+  processor: (config, preprocessor) => towerProcessor(preprocessor, parseQwen2VlConfig(config).vision_config),
   architecture: (json): Architecture => {
     const config = parseQwen2VlConfig(json);
-    const merge = config.vision_config.spatial_merge_size;
     return {
       modelType: "qwen2_vl",
       decoder: qwenVlDecoder(config),
       vision: qwen2VisionTower(config),
       tensors: qwen2VlTensors(config),
-      positions: (ids, images) => {
-        const grids = images.map((image) => mergedGrid(image.grid, merge));
-        return multimodalPositions(ids, config.image_token_id, grids);
-      },
+      positions: imagePositions(config.image_token_id, config.vision_config.spatial_merge_size),
     };
   },
 };
@@ -66,18 +52,14 @@ const visionFields = z.looseObject({
   hidden_act: z.string().default("quick_gelu"),
 });
 
-/** `config.json` of a Qwen2-VL checkpoint. */
-interface Qwen2VlConfig extends QwenVlOuter {
-  readonly vision_config: z.output<typeof visionFields>;
-}
-
 const schema = z.looseObject({
+  ...outerFields.shape,
   model_type: z.literal("qwen2_vl"),
-  image_token_id: tokenId.default(151655),
-  tie_word_embeddings: z.boolean().nullish(),
-  text_config: decoderFields,
   vision_config: visionFields,
 });
+
+/** `config.json` of a Qwen2-VL checkpoint. */
+type Qwen2VlConfig = z.output<typeof schema>;
 
 /**
  * Reads a parsed `config.json`.
@@ -132,35 +114,9 @@ function qwen2VisionTower(config: Qwen2VlConfig): VisionTower {
     prefixes: ["model.visual"],
     deepstackLayers: 0,
     imageTokenId: config.image_token_id,
-    plan: (images) => planImages(vision, images),
+    plan: (images) => planPadded(vision, vision.embed_dim / vision.num_heads, images),
     forward: (tensors, inputs, adapters) => encodeImages(vision, rootScope(tensors, adapters), inputs),
   };
-}
-
-/** Pads the images of a batch to one number of patches; padded patches are hidden from the others. */
-function planImages(vision: VisionConfig, images: readonly ProcessedImage[]): VisionPlan {
-  const { spatial_merge_size: merge, patch_size: patch } = vision;
-  const headDim = vision.embed_dim / vision.num_heads;
-  const width = vision.in_channels * vision.temporal_patch_size * patch * patch;
-  const theta = vision.rope_parameters?.rope_theta ?? 10_000;
-  const [I, N] = [images.length, Math.max(...images.map((image) => patchCount(image.grid)))];
-  const pixels = new Float32Array(I * N * width);
-  const angles = new Float32Array((I * N * headDim) / 2);
-  const bias = new Float32Array(I * N);
-  images.forEach((image, i) => {
-    pixels.set(image.pixels, i * N * width);
-    angles.set(visionRotaryAngles(image.grid, merge, headDim, theta), (i * N * headDim) / 2);
-    bias.fill(HIDDEN, i * N + patchCount(image.grid), (i + 1) * N);
-  });
-  const rotary = rotaryTables(angles, headDim / 2);
-  const inputs: Record<string, HostTensor> = {
-    pixels: { data: pixels, shape: [I * N, width] },
-    cos: { data: rotary.cos, shape: [I, 1, N, headDim] },
-    sin: { data: rotary.sin, shape: [I, 1, N, headDim] },
-    bias: { data: bias, shape: [I, 1, 1, N] },
-  };
-  const perImage = N / merge ** 2;
-  return { inputs, starts: images.map((_, i) => i * perImage), rows: I * perImage };
 }
 
 /** `pixels` `[I N, width]` to features `[I N / merge^2, D]`. */
@@ -181,14 +137,4 @@ function block(scope: Scope, vision: VisionConfig, x: tf.Tensor, attention: Visi
   const ready = layerNorm(child(scope, "norm2"), middle, LAYER_NORM_EPS);
   const inner = activationByName(vision.hidden_act)(linear(child(scope, "mlp.fc1"), ready));
   return tf.add(middle, linear(child(scope, "mlp.fc2"), inner));
-}
-
-/** The image processor of Qwen2-VL; `config` is a parsed `config.json`, `preprocessor` a parsed `preprocessor_config.json`. */
-function qwen2VlProcessor(config: unknown, preprocessor: unknown): ImageProcessor {
-  const vision = parseQwen2VlConfig(config).vision_config;
-  return qwenProcessor(preprocessor, {
-    patchSize: vision.patch_size,
-    temporalPatchSize: vision.temporal_patch_size,
-    mergeSize: vision.spatial_merge_size,
-  });
 }

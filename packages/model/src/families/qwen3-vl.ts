@@ -1,8 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
-import { mergedGrid, patchCoordinates, patchCount, type PatchGrid } from "../images/patches.ts";
-import type { ImageProcessor } from "../images/processor.ts";
-import { qwenProcessor } from "../images/qwen-processor.ts";
+import { patchCoordinates, patchCount, type PatchGrid } from "../images/patches.ts";
 import type {
   Architecture,
   ProcessedImage,
@@ -10,38 +8,32 @@ import type {
   VisionPlan,
   VisionTower,
 } from "../network/architecture.ts";
-import { HIDDEN, type VisionAttention, visionAttention } from "../network/attention.ts";
+import { type VisionAttention, visionAttention } from "../network/attention.ts";
 import { type DecoderConfig, decoderTensors } from "../network/decoder.ts";
-import { linear } from "../network/linear.ts";
-import { type Activation, activationByName, gelu, layerNorm } from "../network/norm.ts";
-import { rotaryTables } from "../network/rotary.ts";
+import { linear, linearTensors } from "../network/linear.ts";
+import { type Activation, activationByName, gelu, layerNorm, layerNormTensors } from "../network/norm.ts";
 import { child, parameter, rootScope, type Scope } from "../network/scope.ts";
 import type { HostTensor, TensorSpec } from "../network/tensors.ts";
 import { checkConfig, dimension, layerCount, parseConfig, positive, tokenId } from "../weights/documents.ts";
-import { decoderConfig, decoderFields } from "./decoder-config.ts";
+import { decoderFields } from "./decoder-config.ts";
 import type { Family } from "./family.ts";
-import { multimodalPositions, visionRotaryAngles } from "./qwen-vision.ts";
+import { imagePositions, planPadded, towerProcessor } from "./qwen-vision.ts";
+import { qwen3Decoder } from "./text-decoders.ts";
 
 /** Qwen3-VL (dense sizes), and our own `nano`. Technical report: https://arxiv.org/abs/2511.21631. */
 export const qwen3Vl: Family = {
   modelTypes: ["qwen3_vl"],
   boxFrame: "thousand",
   renames: [],
-  processor: qwen3VlProcessor,
+  processor: (config, preprocessor) => towerProcessor(preprocessor, parseQwen3VlConfig(config).vision_config),
   architecture: (json): Architecture => {
     const config = parseQwen3VlConfig(json);
-    const merge = config.vision_config.spatial_merge_size;
     return {
       modelType: config.model_type,
-      decoder: qwen3Decoder(config),
+      decoder: qwen3VlDecoder(config),
       vision: qwen3VisionTower(config),
       tensors: qwen3VlTensors(config),
-      positions: (ids, images) =>
-        multimodalPositions(
-          ids,
-          config.image_token_id,
-          images.map((image) => mergedGrid(image.grid, merge)),
-        ),
+      positions: imagePositions(config.image_token_id, config.vision_config.spatial_merge_size),
     };
   },
 };
@@ -98,25 +90,16 @@ function parseQwen3VlConfig(json: unknown): Qwen3VlConfig {
   return config;
 }
 
-/** The Qwen3 decoder: normalized queries and keys, no biases, interleaved multimodal positions. */
-function qwen3Decoder(config: Qwen3VlConfig): DecoderConfig {
-  return decoderConfig(config.text_config, {
-    prefix: "model.language_model",
-    attentionBias: config.text_config["attention_bias"] === true,
-    outputBias: config.text_config["attention_bias"] === true,
-    queryKeyNorm: true,
+/** The Qwen3 decoder with interleaved multimodal positions. */
+function qwen3VlDecoder(config: Qwen3VlConfig): DecoderConfig {
+  const text = config.text_config;
+  const tiedHead = config.tie_word_embeddings ?? text.tie_word_embeddings ?? false;
+  return qwen3Decoder(text, "model.language_model", tiedHead, {
     multimodal: { interleaved: true, defaultSections: [24, 20, 20] },
     defaultTheta: 5_000_000,
     defaultContext: 128_000,
-    defaultHeadDim: 128,
-    tiedHead: config.tie_word_embeddings ?? config.text_config.tie_word_embeddings ?? false,
   });
 }
-
-const affine = (name: string, ...shape: number[]): TensorSpec[] => [
-  { name: `${name}.weight`, shape },
-  { name: `${name}.bias`, shape: [shape[0] as number] },
-];
 
 /** Every parameter of a Qwen3-VL checkpoint. */
 function qwen3VlTensors(config: Qwen3VlConfig): TensorSpec[] {
@@ -125,28 +108,29 @@ function qwen3VlTensors(config: Qwen3VlConfig): TensorSpec[] {
   const merged = D * vision.spatial_merge_size ** 2;
   const root = "model.visual";
   const block = (at: string): TensorSpec[] => [
-    ...affine(`${at}.norm1`, D),
-    ...affine(`${at}.norm2`, D),
-    ...affine(`${at}.attn.qkv`, 3 * D, D),
-    ...affine(`${at}.attn.proj`, D, D),
-    ...affine(`${at}.mlp.linear_fc1`, F, D),
-    ...affine(`${at}.mlp.linear_fc2`, D, F),
+    ...layerNormTensors(`${at}.norm1`, D),
+    ...layerNormTensors(`${at}.norm2`, D),
+    ...linearTensors(`${at}.attn.qkv`, 3 * D, D),
+    ...linearTensors(`${at}.attn.proj`, D, D),
+    ...linearTensors(`${at}.mlp.linear_fc1`, F, D),
+    ...linearTensors(`${at}.mlp.linear_fc2`, D, F),
   ];
   const merger = (at: string, normWidth: number): TensorSpec[] => [
-    ...affine(`${at}.norm`, normWidth),
-    ...affine(`${at}.linear_fc1`, merged, merged),
-    ...affine(`${at}.linear_fc2`, vision.out_hidden_size, merged),
+    ...layerNormTensors(`${at}.norm`, normWidth),
+    ...linearTensors(`${at}.linear_fc1`, merged, merged),
+    ...linearTensors(`${at}.linear_fc2`, vision.out_hidden_size, merged),
   ];
   const { in_channels: channels, temporal_patch_size: time, patch_size: patch } = vision;
   return [
-    ...affine(`${root}.patch_embed.proj`, D, channels, time, patch, patch),
+    { name: `${root}.patch_embed.proj.weight`, shape: [D, channels, time, patch, patch] },
+    { name: `${root}.patch_embed.proj.bias`, shape: [D] },
     { name: `${root}.pos_embed.weight`, shape: [vision.num_position_embeddings, D] },
     ...Array.from({ length: vision.depth }, (_, i) => block(`${root}.blocks.${i}`)).flat(),
     ...merger(`${root}.merger`, D),
     ...vision.deepstack_visual_indexes.flatMap((_, i) =>
       merger(`${root}.deepstack_merger_list.${i}`, merged),
     ),
-    ...decoderTensors(qwen3Decoder(config)),
+    ...decoderTensors(qwen3VlDecoder(config)),
   ];
 }
 
@@ -171,42 +155,28 @@ function qwen3VisionTower(config: Qwen3VlConfig): VisionTower {
   };
 }
 
-/** Pads the images of a batch to one number of patches; padded patches are hidden from the others. */
+/** Padded images, and for every patch its corners in the position table `[4 I N]` and their shares `[4, I N, 1]`. */
 function planImages(vision: VisionConfig, images: readonly ProcessedImage[]): VisionPlan {
-  const { spatial_merge_size: merge, patch_size: patch } = vision;
-  const headDim = vision.hidden_size / vision.num_heads;
-  const width = vision.in_channels * vision.temporal_patch_size * patch * patch;
-  const theta = vision.rope_parameters?.rope_theta ?? 10_000;
+  const padded = planPadded(vision, vision.hidden_size / vision.num_heads, images);
   const side = Math.sqrt(vision.num_position_embeddings);
-  const [I, N] = [images.length, Math.max(...images.map((image) => patchCount(image.grid)))];
-  const pixels = new Float32Array(I * N * width);
-  const angles = new Float32Array((I * N * headDim) / 2);
+  const [I, N] = [images.length, padded.patches];
   const corners = new Int32Array(4 * I * N);
   const shares = new Float32Array(4 * I * N);
-  const bias = new Float32Array(I * N);
   images.forEach((image, i) => {
     const count = patchCount(image.grid);
-    const table = interpolatedRows(image.grid, merge, side);
-    pixels.set(image.pixels, i * N * width);
-    angles.set(visionRotaryAngles(image.grid, merge, headDim, theta), (i * N * headDim) / 2);
+    const table = interpolatedRows(image.grid, vision.spatial_merge_size, side);
     for (let corner = 0; corner < 4; corner++) {
       const [from, to] = [corner * count, (corner + 1) * count];
       corners.set(table.indices.subarray(from, to), (corner * I + i) * N);
       shares.set(table.weights.subarray(from, to), (corner * I + i) * N);
     }
-    bias.fill(HIDDEN, i * N + count, (i + 1) * N);
   });
-  const rotary = rotaryTables(angles, headDim / 2);
   const inputs: Record<string, HostTensor> = {
-    pixels: { data: pixels, shape: [I * N, width] },
+    ...padded.inputs,
     corners: { data: corners, shape: [4 * I * N] },
     shares: { data: shares, shape: [4, I * N, 1] },
-    cos: { data: rotary.cos, shape: [I, 1, N, headDim] },
-    sin: { data: rotary.sin, shape: [I, 1, N, headDim] },
-    bias: { data: bias, shape: [I, 1, 1, N] },
   };
-  const perImage = N / merge ** 2;
-  return { inputs, starts: images.map((_, i) => i * perImage), rows: I * perImage };
+  return { ...padded, inputs };
 }
 
 /** `pixels` `[I N, width]` to features `[I N / merge^2, D]` and one such set for each deepstack layer. */
@@ -311,14 +281,4 @@ function linspace(end: number, steps: number): Float32Array {
       ? Math.fround(step * index)
       : Math.fround(end - Math.fround(step * (steps - 1 - index))),
   );
-}
-
-/** The image processor of Qwen3-VL; `config` is a parsed `config.json`, `preprocessor` a parsed `preprocessor_config.json`. */
-function qwen3VlProcessor(config: unknown, preprocessor: unknown): ImageProcessor {
-  const vision = parseQwen3VlConfig(config).vision_config;
-  return qwenProcessor(preprocessor, {
-    patchSize: vision.patch_size,
-    temporalPatchSize: vision.temporal_patch_size,
-    mergeSize: vision.spatial_merge_size,
-  });
 }

@@ -107,3 +107,22 @@ function parseQwen2Config(json: unknown): DecoderConfig {
   const config = parseConfig(qwen2Schema, json, "config.json");
   return qwen2Decoder(config, "model", config.tie_word_embeddings ?? false);
 }
+
+/** A Qwen3 decoder under the canonical name `prefix`: normalized queries and keys, and no biases unless the file asks for them. */
+export function qwen3Decoder(
+  config: z.output<typeof decoderFields>,
+  prefix: string,
+  tiedHead: boolean,
+  defaults: Pick<DecoderTraits, "defaultTheta" | "defaultContext" | "multimodal">,
+): DecoderConfig {
+  const attentionBias = config["attention_bias"] === true;
+  return decoderConfig(config, {
+    ...defaults,
+    prefix,
+    attentionBias,
+    outputBias: attentionBias,
+    queryKeyNorm: true,
+    defaultHeadDim: 128,
+    tiedHead,
+  });
+}
