@@ -1,4 +1,4 @@
-import { createRng, VlmR1Error, type Dataset, type Rng, type Sample } from "@vlmr1/core";
+import { alone, createRng, VlmR1Error, type Dataset, type Peers, type Rng, type Sample } from "@vlmr1/core";
 import type { z } from "zod";
 import { supervisedLoss } from "./loss/supervised.ts";
 import type { Optimizer, Policy, TrainingGroup } from "@vlmr1/policy";
@@ -8,6 +8,8 @@ import { scheduleFrom, type Schedule } from "./optimizer/schedule.ts";
 import { SftConfig } from "./config.ts";
 import { splitByLength, splitEvenly } from "./rollout/minibatches.ts";
 import { createPromptChooser } from "./rollout/prompts.ts";
+import { dataParallel } from "./run/data-parallel.ts";
+import { ownShare, shareResults, sharesOf, withoutPixels } from "./run/ranks.ts";
 import { createStopwatch, type Progress, type RunSummary, type StepReport } from "./run/report.ts";
 import { runSteps, type RunSettings, type StepOutcome } from "./run/run.ts";
 import { optimizerUpdate, updateMetrics, type UpdateTools } from "./update.ts";
@@ -22,7 +24,9 @@ export interface FinetuneOptions extends Omit<RunSettings, "config"> {
 }
 
 interface SftTools extends UpdateTools {
-  readonly batches: (step: number) => Promise<TrainingGroup[]>;
+  readonly dataset: Dataset;
+  readonly peers: Peers;
+  readonly batches: (step: number) => Promise<AnswerGroup[]>;
   readonly schedule: Schedule;
   readonly config: SftConfig;
   readonly rng: Rng;
@@ -35,13 +39,16 @@ interface SftTools extends UpdateTools {
  */
 export async function* finetune(options: FinetuneOptions): AsyncGenerator<StepReport, RunSummary, void> {
   const config = parseOptions(SftConfig, options.config ?? {}, "SFT configuration");
-  const { policy, dataset } = options;
+  const { dataset, peers = alone } = options;
+  const policy = dataParallel(options.policy, peers, { get: () => undefined });
   const rng = createRng(config.seed);
   const tools: SftTools = {
     policy,
+    dataset,
+    peers,
     loss: supervisedLoss(),
     optimizer: options.optimizer ?? adamW(),
-    batches: bucketedBatches(dataset, policy, config, rng.fork("prompts")),
+    batches: bucketedBatches({ dataset, policy, config, peers, rng: rng.fork("prompts") }),
     schedule: scheduleFrom(config.schedule, config.steps),
     config,
     rng,
@@ -52,7 +59,10 @@ export async function* finetune(options: FinetuneOptions): AsyncGenerator<StepRe
 async function sftStep(tools: SftTools, progress: Progress): Promise<StepOutcome> {
   const { config, schedule } = tools;
   const watch = createStopwatch(["data", "sample", "score", "logProbs", "update"]);
-  const groups = await watch.time("data", () => tools.batches(progress.step));
+  const { groups, microBatches } = await watch.time("data", async () => {
+    const batch = await tools.batches(progress.step);
+    return { groups: batch, microBatches: await readMicroBatches(tools, batch) };
+  });
   progress.promptsDrawn += groups.length;
   const lengths = groups.map((group) => group.completions[0]?.tokenIds.length ?? 0);
   const totals = {
@@ -62,7 +72,7 @@ async function sftStep(tools: SftTools, progress: Progress): Promise<StepOutcome
   };
   const learningRate = config.learningRate * schedule(progress.scheduled++) * progress.rateFactor;
   const update = await watch.time("update", () =>
-    optimizerUpdate(tools, splitByLength(groups, config.samplesPerMicroBatch ?? config.batchSize), {
+    optimizerUpdate(tools, microBatches, {
       totals,
       temperature: 1,
       learningRate,
@@ -84,21 +94,35 @@ async function sftStep(tools: SftTools, progress: Progress): Promise<StepOutcome
   };
 }
 
+interface Batching {
+  readonly dataset: Dataset;
+  readonly policy: Policy;
+  readonly config: SftConfig;
+  readonly peers: Peers;
+  readonly rng: Rng;
+}
+
+/** A sample with the answer to imitate, and where in the dataset it is. */
+type AnswerGroup = TrainingGroup & { readonly index: number };
+
 /**
  * Batches whose answers are of like length: the samples of `bucketBatches` batches are drawn together, sorted by length, cut, and the
  * batches are given out in random order. A function of the step alone, so that a resumed run sees the same batches.
  */
-function bucketedBatches(dataset: Dataset, policy: Policy, config: SftConfig, rng: Rng) {
+function bucketedBatches({ dataset, policy, config, peers, rng }: Batching) {
   const { batchSize, bucketBatches, order } = config;
   const chooser = createPromptChooser({ length: dataset.length, order, rng });
-  let bucket: { readonly number: number; readonly batches: TrainingGroup[][] } | undefined;
-  return async (step: number): Promise<TrainingGroup[]> => {
+  let bucket: { readonly number: number; readonly batches: AnswerGroup[][] } | undefined;
+  return async (step: number): Promise<AnswerGroup[]> => {
     const number = Math.floor(step / bucketBatches);
     if (bucket?.number !== number) {
       const position = { step, promptsDrawn: number * bucketBatches * batchSize, prompts: {} };
       const indices = chooser.draw(position, bucketBatches * batchSize);
-      const samples = await Promise.all(indices.map((index) => dataset.get(index)));
-      const groups = samples.map((sample) => answerGroup(sample, policy, config.maxAnswerTokens));
+      const samples = await readShared(dataset, indices, peers);
+      const groups = samples.map((sample, i) => ({
+        ...answerGroup(sample, policy, config.maxAnswerTokens),
+        index: indices[i] as number,
+      }));
       const length = ({ completions }: TrainingGroup) => completions[0]?.tokenIds.length ?? 0;
       const sorted = bucketBatches === 1 ? groups : groups.toSorted((a, b) => length(a) - length(b));
       const batches = splitEvenly(sorted, bucketBatches);
@@ -107,8 +131,40 @@ function bucketedBatches(dataset: Dataset, policy: Policy, config: SftConfig, rn
         batches: bucketBatches === 1 ? batches : rng.fork(`bucket-${number}`).shuffled(batches),
       };
     }
-    return bucket.batches[step % bucketBatches] as TrainingGroup[];
+    return bucket.batches[step % bucketBatches] as AnswerGroup[];
   };
+}
+
+/** Samples of which each rank decodes its share; of the others it learns everything but the pixels. */
+async function readShared(dataset: Dataset, indices: readonly number[], peers: Peers): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  const parts = await shareResults(peers, () =>
+    Promise.all(
+      ownShare(indices.length, peers).map(
+        async (place) => [place, await dataset.get(indices[place] as number)] as const,
+      ),
+    ),
+  );
+  for (const [rank, part] of parts.entries())
+    for (const [place, sample] of part)
+      samples[place] = rank === peers.rank ? sample : withoutPixels(sample, rank);
+  return samples;
+}
+
+/** The micro-batches of a batch. Each rank reads the pixels of its share again where another rank had decoded them. */
+async function readMicroBatches({ dataset, config, peers }: SftTools, groups: readonly AnswerGroup[]) {
+  const microBatches = splitByLength(groups, config.samplesPerMicroBatch ?? config.batchSize);
+  if (peers.size === 1) return microBatches;
+  return Promise.all(
+    microBatches.map(async (batch) => {
+      const mine = new Set(sharesOf(batch, peers)[peers.rank]);
+      return Promise.all(
+        batch.map(async (group, g) =>
+          mine.has(g) ? { ...group, sample: await dataset.get(group.index) } : group,
+        ),
+      );
+    }),
+  );
 }
 
 function answerGroup(sample: Sample, policy: Policy, maxTokens: number): TrainingGroup {

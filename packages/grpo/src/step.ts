@@ -1,4 +1,12 @@
-import { mean, std, type CompletionModel, type Dataset, type Rng, type ScoreFunction } from "@vlmr1/core";
+import {
+  mean,
+  std,
+  type CompletionModel,
+  type Dataset,
+  type Peers,
+  type Rng,
+  type ScoreFunction,
+} from "@vlmr1/core";
 import type { TrainingGroup } from "@vlmr1/policy";
 import type { GrpoConfig } from "./config.ts";
 import type { Schedule } from "./optimizer/schedule.ts";
@@ -13,6 +21,7 @@ import {
   type RolloutGroup,
 } from "./rollout/rollout.ts";
 import { createStopwatch, type Progress } from "./run/report.ts";
+import { ownShare, shareResults, withoutPixels } from "./run/ranks.ts";
 import type { StepOutcome } from "./run/run.ts";
 import { optimizerUpdate, updateMetrics, type UpdateOutcome, type UpdateTools } from "./update.ts";
 
@@ -26,6 +35,9 @@ export interface GrpoTools<Target> extends UpdateTools {
   readonly schedule: Schedule;
   readonly config: GrpoConfig;
   readonly rng: Rng;
+  readonly peers: Peers;
+  /** Filled by a step: which rank rolled a group out, by its array of completions. */
+  readonly owners: WeakMap<TrainingGroup["completions"], number>;
   readonly signal?: AbortSignal;
 }
 
@@ -71,28 +83,53 @@ export async function grpoStep<Target>(
 
 /** G completions of each of P prompts, with their rewards. In place of zero-variance groups, other prompts may be drawn. */
 async function rollout<Target>(step: Step<Target>): Promise<RolloutGroup<Target>[]> {
-  const { config, watch, dataset, prompts, progress, sampler, rng } = step;
+  const { config, prompts, progress, peers, owners } = step;
   const groups: RolloutGroup<Target>[] = [];
   for (let round = 0; round <= config.resampleRounds; round++) {
     const teaching = groups.filter(({ rewards }) => !isZeroVarianceGroup(rewards, config.combine)).length;
     if (teaching === config.promptsPerStep) break;
     const indices = prompts.draw(progress, config.promptsPerStep - teaching);
-    const samples = await watch.time("data", () => Promise.all(indices.map((index) => dataset.get(index))));
-    const options = {
-      ...completeOptions(config, step.signal),
-      rng: rng.fork(`sampling-${round}`),
-      forTraining: true,
-    };
-    const completions = await watch.time("sample", () => sampler.complete(samples, options));
-    checkCompletions(samples, completions, config.groupSize);
-    const answered = samples.map((sample, i) => ({ sample, completions: completions[i] ?? [] }));
-    const rewarding = { step: progress.step, concurrency: config.rewardConcurrency };
-    const rewards = await watch.time("score", () => computeRewards(answered, step.score, rewarding));
-    answered.forEach((group, i) =>
-      groups.push({ ...group, index: indices[i] as number, rewards: rewards[i] ?? [], advantages: [] }),
-    );
+    const parts = await shareResults(peers, () => rollOutShare(step, indices, round));
+    const asked: RolloutGroup<Target>[] = [];
+    for (const [rank, part] of parts.entries()) {
+      for (const [place, group] of part) {
+        const isOwn = rank === peers.rank;
+        asked[place] = isOwn ? group : { ...group, sample: withoutPixels(group.sample, rank) };
+        owners.set(group.completions, rank);
+      }
+    }
+    groups.push(...asked);
   }
   return groups;
+}
+
+/** Rolls out this rank's share of the prompts, all of them in a single process, and says which places of the list they have. */
+async function rollOutShare<Target>(
+  { config, watch, dataset, sampler, peers, progress, ...step }: Step<Target>,
+  indices: readonly number[],
+  round: number,
+): Promise<(readonly [place: number, group: RolloutGroup<Target>])[]> {
+  const places = ownShare(indices.length, peers);
+  if (places.length === 0) return [];
+  const indexOf = (place: number) => indices[place] as number;
+  const samples = await watch.time("data", () =>
+    Promise.all(places.map((place) => dataset.get(indexOf(place)))),
+  );
+  const options = {
+    ...completeOptions(config, step.signal),
+    rng: step.rng.fork(`sampling-${round}`),
+    promptNumbers: places,
+    forTraining: true,
+  };
+  const completions = await watch.time("sample", () => sampler.complete(samples, options));
+  checkCompletions(samples, completions, config.groupSize);
+  const answered = samples.map((sample, i) => ({ sample, completions: completions[i] ?? [] }));
+  const rewarding = { step: progress.step, concurrency: config.rewardConcurrency };
+  const rewards = await watch.time("score", () => computeRewards(answered, step.score, rewarding));
+  return answered.map((group, i) => {
+    const place = places[i] as number;
+    return [place, { ...group, index: indexOf(place), rewards: rewards[i] ?? [], advantages: [] }] as const;
+  });
 }
 
 /** Compares each completion with its siblings. The batch is P groups: those that teach, filled up with those that do not. */

@@ -1,4 +1,4 @@
-import { createRng, type CompletionModel, type Dataset, type ScoreFunction } from "@vlmr1/core";
+import { alone, createRng, type CompletionModel, type Dataset, type ScoreFunction } from "@vlmr1/core";
 import type { z } from "zod";
 import { GrpoConfig } from "./config.ts";
 import { grpoLoss } from "./loss/grpo.ts";
@@ -6,10 +6,11 @@ import type { Optimizer, PolicyLoss } from "@vlmr1/policy";
 import { adamW } from "./optimizer/adam.ts";
 import { parseOptions } from "./options.ts";
 import { createPromptChooser, type PromptWeight } from "./rollout/prompts.ts";
+import { dataParallel } from "./run/data-parallel.ts";
 import type { RunSummary, StepReport } from "./run/report.ts";
 import { runSteps, type RunSettings } from "./run/run.ts";
 import { scheduleFrom } from "./optimizer/schedule.ts";
-import { grpoStep } from "./step.ts";
+import { grpoStep, type GrpoTools } from "./step.ts";
 
 /** What {@link train} needs. */
 export interface TrainOptions<Target> extends Omit<RunSettings, "config"> {
@@ -33,7 +34,8 @@ export interface TrainOptions<Target> extends Omit<RunSettings, "config"> {
  *     for await (const report of train({ policy, dataset, score, config })) console.log(report.metrics["reward/mean"]);
  *
  * Logging and everything else that follows a step are the caller's own statements; `break` ends the run cleanly. The same seed gives
- * the same run, and a run that is resumed continues as if it had never stopped.
+ * the same run, and a run that is resumed continues as if it had never stopped. With `peers`, each rank rolls out, scores and
+ * differentiates its share of the prompts: every rank calls `train` with the same arguments, and gets the same reports but for seconds.
  *
  * @throws VlmR1Error `invalid-argument` for a wrong configuration, `reward-failed` when a reward throws, `unavailable` when the sampler is
  * gone, `diverged` after three dropped updates in a row.
@@ -42,7 +44,9 @@ export async function* train<Target>(
   options: TrainOptions<Target>,
 ): AsyncGenerator<StepReport<Target>, RunSummary, void> {
   const config = parseOptions(GrpoConfig, options.config ?? {}, "GRPO configuration");
-  const { policy, dataset, score, signal, promptWeight } = options;
+  const { dataset, score, signal, promptWeight, peers = alone } = options;
+  const owners: GrpoTools<Target>["owners"] = new WeakMap();
+  const policy = dataParallel(options.policy, peers, owners);
   const rng = createRng(config.seed);
   const prompts = createPromptChooser({
     length: dataset.length,
@@ -61,6 +65,8 @@ export async function* train<Target>(
     schedule: scheduleFrom(config.schedule, config.steps * config.minibatches * config.iterations),
     config,
     rng,
+    peers,
+    owners,
     ...(signal && { signal }),
   };
   return yield* runSteps({ ...options, config }, (progress) => grpoStep(tools, progress));

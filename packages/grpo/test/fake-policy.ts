@@ -69,9 +69,10 @@ export function fakePolicy({
     tf.tensor2d(rows.map((values) => Array.from({ length: T }, (_, t) => values[t] ?? 0)));
 
   return {
-    complete: async (samples, { count, rng, temperature = 1, maxNewTokens = T }) =>
-      samples.map((sample) =>
-        Array.from({ length: count }, () => {
+    complete: async (samples, { count, rng, promptNumbers, temperature = 1, maxNewTokens = T }) =>
+      samples.map((sample, i) =>
+        Array.from({ length: count }, (_, answer) => {
+          const noise = rng.fork(`${promptNumbers?.[i] ?? i}/${answer}`);
           const [tokenIds, logProbs]: [number[], number[]] = [[], []];
           while (tokenIds.length < Math.min(T, maxNewTokens) && words[tokenIds.at(-1) ?? -1] !== ".") {
             const start = (row(sample) * T + tokenIds.length) * V;
@@ -80,7 +81,7 @@ export function fakePolicy({
               Math.exp((value - Math.max(...logits)) / (temperature || 1e-6)),
             );
             const total = weights.reduce((sum, value) => sum + value, 0);
-            let target = rng.uniform() * total;
+            let target = noise.uniform() * total;
             const id = Math.max(
               0,
               weights.findIndex((value) => (target -= value) < 0),
@@ -128,8 +129,9 @@ export function fakePolicy({
         grad.dataSync().forEach((part, i) => (gradient[i] = (gradient[i] as number) + part));
         return { loss: value.arraySync() as number, metrics, logProbs: byGroup(logProbs, groups) };
       }),
-    apply: async (optimizer, { maxGradientNorm, ...update }) =>
-      tf.tidy(() => {
+    apply: async (optimizer, { maxGradientNorm, combineGradient, ...update }) => {
+      await combineGradient?.(gradient);
+      return tf.tidy(() => {
         const raw = tf.tensor1d(gradient.slice());
         gradient.fill(0);
         const gradientNorm = tf.norm(raw).arraySync() as number;
@@ -153,7 +155,8 @@ export function fakePolicy({
         for (const [name, value] of Object.entries(next.state))
           state[`slot/${name}`] = value.dataSync<"float32">().slice();
         return { gradientNorm, applied: true };
-      }),
+      });
+    },
     discard: () => void gradient.fill(0),
     syncReference: async (mix) => {
       const { parameters, reference } = state as { parameters: Float32Array; reference: Float32Array };

@@ -27,12 +27,13 @@ export function plainPolicy({ prompts = 6, words = 4, maxLength = 3 } = {}): Pol
       ),
     );
   return {
-    complete: async (samples, { count, rng, temperature = 1 }) =>
-      samples.map((sample) =>
-        Array.from({ length: count }, () => {
+    complete: async (samples, { count, rng, promptNumbers, temperature = 1 }) =>
+      samples.map((sample, i) =>
+        Array.from({ length: count }, (_, answer) => {
+          const noise = rng.fork(`${promptNumbers?.[i] ?? i}/${answer}`);
           const tokenIds: number[] = [];
           while (tokenIds.length < maxLength && tokenIds.at(-1) !== words - 1) {
-            let target = rng.uniform();
+            let target = noise.uniform();
             const ps = probabilities(state.parameters, at(sample, tokenIds.length), temperature || 1e-3);
             tokenIds.push(
               Math.max(
@@ -67,7 +68,12 @@ export function plainPolicy({ prompts = 6, words = 4, maxLength = 3 } = {}): Pol
       );
       return { loss, metrics: { ratio: 1 }, logProbs: now };
     },
-    apply: async (_, { learningRate, step }) => {
+    apply: async (_, { learningRate, step, combineGradient }) => {
+      if (combineGradient) {
+        const combined = Float32Array.from(gradient);
+        await combineGradient(combined);
+        gradient.set(combined);
+      }
       const gradientNorm = Math.hypot(...gradient);
       gradient.forEach((g, i) => {
         const mean = (state.mean[i] = 0.9 * (state.mean[i] as number) + 0.1 * g);

@@ -81,7 +81,7 @@ describe("train", () => {
         dataset: fakeDataset(1),
         score: bandit,
         loss: grpoLoss({ beta: 0 }),
-        config: { steps: 25, promptsPerStep: 2, groupSize: 8, maxNewTokens: 1, learningRate: 0.3 },
+        config: { seed: 1, steps: 25, promptsPerStep: 2, groupSize: 8, maxNewTokens: 1, learningRate: 0.3 },
       }),
     );
     const { user, system } = process.cpuUsage(begin);
@@ -191,7 +191,7 @@ describe("options of the rollout", () => {
       config: { ...sampling, promptsPerStep: 3, groupSize: 5, steps: 1 },
     });
     const { rng: _, ...options } = asked[0] as CompleteOptions;
-    expect(options).toEqual({ ...sampling, count: 5, forTraining: true });
+    expect(options).toEqual({ ...sampling, count: 5, forTraining: true, promptNumbers: [0, 1, 2] });
     expect(reports[0]?.groups.map(({ completions }) => completions.length)).toEqual([5, 5, 5]);
     expect(batches[0]?.temperature).toBe(0.7);
     expect(batches[0]?.totals.maxNewTokens).toBe(3);

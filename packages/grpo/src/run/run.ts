@@ -1,10 +1,11 @@
-import { VlmR1Error } from "@vlmr1/core";
+import { alone, VlmR1Error, type Peers } from "@vlmr1/core";
 import type { Policy, PolicyState } from "@vlmr1/policy";
 import { z } from "zod";
 import { ScheduleOptions } from "../optimizer/schedule.ts";
 import type { RolloutGroup } from "../rollout/rollout.ts";
 import { openCheckpointStore, type CheckpointStore } from "./checkpoint.ts";
 import { checkGuards, defaultGuards, Guard, type GuardEvent } from "./guards.ts";
+import { anyRank, askFirstRank, storeOfFirstRank } from "./ranks.ts";
 import {
   initialProgress,
   type Progress,
@@ -85,12 +86,18 @@ export interface RunSettings {
   /** Continue from the newest checkpoint in `directory`, if there is one. */
   readonly resume?: boolean;
   readonly signal?: AbortSignal;
+  /**
+   * The processes that train together; absent: this one alone. Rank 0 reads and writes the folder. Any number of ranks resumes any
+   * checkpoint. `evaluate` is called on every rank, and rank 0's numbers count. A caller that breaks its loop must do so on every rank.
+   */
+  readonly peers?: Peers;
 }
 
 /** Updates dropped in a row after which a run stops. */
 const dropLimit = 3;
 
 interface Loop extends RunSettings {
+  readonly peers: Peers;
   readonly store?: CheckpointStore;
   readonly progress: Progress;
   /** The state that a rollback returns to, when there is no folder to read it from. */
@@ -110,12 +117,12 @@ export async function* runSteps<Target>(
 ): AsyncGenerator<StepReport<Target>, RunSummary, void> {
   const { config, signal } = settings;
   const { loop, notes } = await begin(settings);
-  const { progress } = loop;
+  const { progress, peers } = loop;
   let isWhole = true; // the weights are those of a finished step
   let isFailing = false;
   try {
     while (progress.step < config.steps) {
-      if (signal?.aborted) return summary(progress, "aborted");
+      if (await anyRank(peers, signal?.aborted ?? false)) return summary(progress, "aborted");
       const begun = performance.now();
       const before = { ...progress };
       let outcome: StepOutcome<Target>;
@@ -124,8 +131,9 @@ export async function* runSteps<Target>(
       } catch (cause) {
         isWhole = progress.scheduled === before.scheduled;
         Object.assign(progress, before);
-        if (isWhole && signal?.aborted && VlmR1Error.is(cause, "aborted"))
-          return summary(progress, "aborted");
+        // With several ranks the signal may have reached another one.
+        const isAborted = VlmR1Error.is(cause, "aborted") && (signal?.aborted || peers.size > 1);
+        if (isWhole && isAborted) return summary(progress, "aborted");
         throw cause;
       }
       progress.step++;
@@ -147,8 +155,11 @@ export async function* runSteps<Target>(
 }
 
 async function begin(settings: RunSettings): Promise<{ loop: Loop; notes: string[] }> {
-  const { directory, config, policy } = settings;
-  const store = directory === undefined ? undefined : openCheckpointStore(directory, config.keepCheckpoints);
+  const { directory, config, policy, peers = alone } = settings;
+  const store =
+    directory === undefined
+      ? undefined
+      : storeOfFirstRank(openCheckpointStore(directory, config.keepCheckpoints), peers);
   const found = settings.resume && store ? await store.latest() : { notes: [] as string[] };
   const notes = [...found.notes];
   const progress = { ...initialProgress(), ...found.checkpoint?.progress };
@@ -162,7 +173,7 @@ async function begin(settings: RunSettings): Promise<{ loop: Loop; notes: string
   const rollsBack = config.guards.some(({ action }) => action === "rollback");
   const good =
     rollsBack && !store ? { state: await policy.snapshot(), updates: progress.updates } : undefined;
-  const loop: Loop = { ...settings, ...(store && { store }), progress, good, isSaved: true };
+  const loop: Loop = { ...settings, peers, ...(store && { store }), progress, good, isSaved: true };
   if (rollsBack && store && !found.checkpoint) await store.save(await checkpointOf(loop, {}, true));
   return { loop, notes };
 }
@@ -223,11 +234,12 @@ function countDropped({ progress }: Loop, { updates }: Pick<StepOutcome, "update
   return notes;
 }
 
-async function evaluateWhenDue({ evaluate, config, progress }: Loop): Promise<Record<string, number>> {
+async function evaluateWhenDue({ evaluate, config, progress, peers }: Loop): Promise<Record<string, number>> {
   const isDue = config.evaluateEvery > 0 && progress.step % config.evaluateEvery === 0;
   const isLast = config.evaluateEvery > 0 && progress.step === config.steps;
   if (!evaluate || !(isDue || isLast)) return {};
-  const numbers = await evaluate({ step: progress.step });
+  const own = await evaluate({ step: progress.step });
+  const numbers = await askFirstRank(peers, async () => own);
   return Object.fromEntries(Object.entries(numbers).map(([name, value]) => [`eval/${name}`, value]));
 }
 
