@@ -8,9 +8,9 @@ import { addConfig, type GivenConfig } from "../config/command.ts";
 import { scopes } from "../config/options.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import type { RunConfig } from "../config/run-config.ts";
-import { namedDatasets, openDataset, type DataRequest } from "../datasets/named-datasets.ts";
+import { openDataset, truthOf, type DataRequest } from "../datasets/named-datasets.ts";
 import { modelFrame, withModel } from "../model/open-model.ts";
-import { evaluationMetrics } from "../rewards/load-reward.ts";
+import { evaluationMetrics } from "../plan/decide.ts";
 import { listenForInterruption, type Terminal } from "../terminal.ts";
 import type { BuildCommand } from "./index.ts";
 
@@ -60,8 +60,7 @@ async function measure(
 ): Promise<EvaluationReport> {
   const frame = modelFrame(model, config.frame);
   const request: DataRequest = { ...config, frame, stream: "held-out" };
-  const truth = namedDatasets[config.dataset].truth(request);
-  const metrics = await evaluationMetrics(config.evaluation.metrics, truth, { frame });
+  const metrics = await evaluationMetrics(config, truthOf(request), { frame });
   const dataset = await openDataset(request);
   const { batchSize, temperature, completions, maxNewTokens = 256 } = config.evaluation;
   let answered = 0;

@@ -3,7 +3,8 @@ import { drawScenes, type SceneTask } from "@vlmr1/data";
 import { audit } from "@vlmr1/rewards";
 import { Option, type Command } from "commander";
 import { sceneTasks } from "../config/run-config.ts";
-import { loadReward, loadScore, parseReward } from "../rewards/load-reward.ts";
+import { loadReward, loadScore } from "../rewards/load-reward.ts";
+import { parseReward, rewardGrammar } from "../rewards/reward-text.ts";
 import { scoredLines } from "../rewards/scored-lines.ts";
 import type { Terminal } from "../terminal.ts";
 import type { BuildCommand } from "./index.ts";
@@ -49,7 +50,7 @@ function addRewardOptions(command: Command): Command {
   return command
     .requiredOption(
       "--reward <reward>",
-      "name, weight*name, name:number, ./file.ts#export or package#export; repeat it or use commas to add rewards up",
+      `${rewardGrammar}; a rule is a name, ./file.ts#export or package#export; repeat it or use commas to add rewards up`,
       (text: string, all: readonly string[]) => [...all, ...text.split(",")],
       [],
     )
@@ -62,7 +63,7 @@ function addRewardOptions(command: Command): Command {
 
 async function score(options: ScoreOptions, terminal: Terminal): Promise<void> {
   const frame = frames[options.frame];
-  const requests = options.reward.map(parseReward);
+  const requests = options.reward.map((text) => parseReward(text));
   const single = requests.length === 1 && requests[0]?.weight === 1 ? requests[0] : undefined;
   const scores: number[] = [];
   const parts: Readonly<Record<string, number>>[] = [];

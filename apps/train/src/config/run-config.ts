@@ -96,6 +96,16 @@ const Sampler = z.strictObject({
   concurrency: z.int().min(1).default(16).describe("Prompts asked at once."),
 });
 
+const Judge = z.strictObject({
+  url: optional.text("OpenAI-compatible root of the server that the reward judge asks."),
+  model: optional.text("The model's name at that server."),
+  apiKeyEnv: optional.text("Environment variable that holds its key."),
+  timeoutMs: z.number().positive().default(30_000).describe("Milliseconds for one attempt."),
+  retries: z.int().min(0).default(3).describe("Attempts after the first."),
+  concurrency: z.int().min(1).default(8).describe("Requests under way at once."),
+  otherwise: optional.number("What counts when there is no verdict (default: the run stops)."),
+});
+
 function namesOf<Variants extends object>(variants: Variants): (keyof Variants & string)[] {
   return Object.keys(variants) as (keyof Variants & string)[];
 }
@@ -148,8 +158,12 @@ const RunOptions = z.strictObject({
     .array(z.string())
     .optional()
     .describe(
-      "Rules: name, weight*name, name:number, ./file.ts#export or package#export (default: the dataset's).",
+      "Rules with their weights, such as 0.5*format, iou-at-least:0.3..0.7@500, iou if format or ./file.ts#export (default: the dataset's).",
     ),
+  judge: Judge.prefault({}).describe("The server of the rule judge."),
+  curriculum: optional.text(
+    "Which prompts come when: in-order:STEPS opens the data from its beginning, all of it by that step; or ./file.ts#export.",
+  ),
   frame: z
     .enum(frameNames)
     .default("auto")

@@ -66,6 +66,21 @@ const answers = (otherwise: "text" | "box"): NamedDataset["truth"] => {
   return ({ answer = otherwise }) => kinds[answer];
 };
 
+/** The formats whose targets have the text of VLM-R1's `solution` beside the answer that is read from it. */
+const withSolution: ReadonlySet<string> = new Set([
+  "vlm-r1-jsonl",
+  "vlm-r1-json",
+  "vlm-r1-yaml",
+  "hugging-face",
+  "r1v",
+]);
+
+/** The fields of a target that rewards can compare with. */
+export function truthOf(request: DataRequest): readonly (TruthKind | "solution")[] {
+  const truth = namedDatasets[request.dataset].truth(request);
+  return withSolution.has(request.dataset) ? [truth, "solution"] : [truth];
+}
+
 /** Every format by its name. */
 export const namedDatasets: Readonly<Record<(typeof datasetNames)[number], NamedDataset>> = {
   scenes: {

@@ -1,27 +1,47 @@
-import type { FrameOf, RewardFunction } from "@vlmr1/core";
+import { VlmR1Error, type FrameOf, type RewardFunction } from "@vlmr1/core";
 import * as rewards from "@vlmr1/rewards";
 import * as vlmR1 from "@vlmr1/rewards/vlm-r1";
+import type { RunConfig } from "../config/run-config.ts";
+
+/** A field of a sample's target that rules compare with. */
+export type Truth = "box" | "objects" | "answer" | "solution" | "point";
 
 /** What a name on the command line needs to become a reward. */
 export interface RewardSettings {
   /** The frame in which the model writes boxes. */
   readonly frame?: FrameOf;
   /** The number behind the name: `iou-at-least:0.7`. */
-  readonly value?: number;
+  readonly value?: rewards.StepValue;
+  /** The server of the rule `judge`. */
+  readonly judge?: RunConfig["judge"];
 }
 
 /** A reward that can be named on the command line. */
 export interface NamedReward {
   readonly about: string;
   /** The field that a sample's target must have. */
-  readonly target: "box" | "objects" | "answer" | "solution" | "point" | "none";
+  readonly target: Truth | "none";
+  /** The number that it takes behind its name, and whether that may follow the training step. */
+  readonly number?: { readonly what: string; readonly follows?: true };
   readonly create: (settings: RewardSettings) => RewardFunction<never>;
 }
 
 type Create = NamedReward["create"];
 
-function reward(target: NamedReward["target"], about: string, create: Create): NamedReward {
-  return { about, target, create };
+function reward(
+  target: NamedReward["target"],
+  about: string,
+  create: Create,
+  number?: NamedReward["number"],
+): NamedReward {
+  return { about, target, create, ...(number && { number }) };
+}
+
+const threshold = { what: "a threshold", follows: true } as const;
+
+/** The number behind a name that does not follow the step. */
+function fixed({ value }: RewardSettings): number | undefined {
+  return typeof value === "number" ? value : undefined;
 }
 
 /** How a coordinate reward reads: with the frame, when there is one. */
@@ -36,14 +56,20 @@ function published(about: string, rule: vlmR1.PublishedRule): NamedReward {
 /** Every reward by name. The packages know no names: this table is the app's, and outside rewards need no entry. */
 export const namedRewards: Readonly<Record<string, NamedReward>> = {
   iou: reward("box", "IoU of the answer's box with the true one, 0..1", (s) => rewards.iouReward(reading(s))),
-  "iou-at-least": reward("box", "1 when the IoU exceeds 0.5, or the number given", (s) =>
-    rewards.iouAtLeast(s.value ?? 0.5, reading(s)),
+  "iou-at-least": reward(
+    "box",
+    "1 when the IoU exceeds 0.5, or the number given",
+    (s) => rewards.iouAtLeast(s.value ?? 0.5, reading(s)),
+    threshold,
   ),
   giou: reward("box", "generalised IoU, -1..1", (s) => rewards.giouReward(reading(s))),
   diou: reward("box", "distance IoU, -1..1", (s) => rewards.diouReward(reading(s))),
   ciou: reward("box", "complete IoU, -1.5..1", (s) => rewards.ciouReward(reading(s))),
-  "giou-below": reward("box", "IoU, and GIoU below 0.5 or the number given", (s) =>
-    rewards.giouBelow(s.value ?? 0.5, reading(s)),
+  "giou-below": reward(
+    "box",
+    "IoU, and GIoU below 0.5 or the number given",
+    (s) => rewards.giouBelow(s.value ?? 0.5, reading(s)),
+    threshold,
   ),
   "point-in-box": reward("box", "1 when the point, or the box's centre, lies in the true box", (s) =>
     rewards.pointInBox(reading(s)),
@@ -78,12 +104,24 @@ export const namedRewards: Readonly<Record<string, NamedReward>> = {
   similarity: reward("answer", "Levenshtein ratio of answer and truth, 0..1", () =>
     rewards.similarityReward(),
   ),
-  numeric: reward("answer", "1 when the numbers agree", ({ value }) =>
-    rewards.numericReward(value === undefined ? {} : { relative: value }),
+  numeric: reward(
+    "answer",
+    "1 when the numbers agree",
+    (s) => {
+      const relative = fixed(s);
+      return rewards.numericReward(relative === undefined ? {} : { relative });
+    },
+    { what: "the relative tolerance" },
   ),
   count: reward("answer", "1 when the count is right", () => rewards.countReward()),
-  math: reward("answer", "1 when both are mathematically equal", ({ value }) =>
-    rewards.mathReward(value === undefined ? {} : { tolerance: value }),
+  math: reward(
+    "answer",
+    "1 when both are mathematically equal",
+    (s) => {
+      const tolerance = fixed(s);
+      return rewards.mathReward(tolerance === undefined ? {} : { tolerance });
+    },
+    { what: "the tolerance" },
   ),
   choice: reward("answer", "1 when the letter is right", () => rewards.choiceReward()),
   "yes-no": reward("answer", "1 when yes or no is right", () => rewards.yesNoReward()),
@@ -98,10 +136,19 @@ export const namedRewards: Readonly<Record<string, NamedReward>> = {
   "soft-overlong": reward(
     "none",
     "0, falling to -1 before the longest length (512 or the number given)",
-    ({ value = 512 }) => rewards.softOverlongReward({ maxLength: value, cache: value / 4 }),
+    (s) => {
+      const maxLength = fixed(s) ?? 512;
+      return rewards.softOverlongReward({ maxLength, cache: maxLength / 4 });
+    },
+    { what: "the longest length" },
   ),
   repetition: reward("none", "minus the share of repeated trigrams", () => rewards.repetitionReward()),
   "box-repetition": reward("none", "minus the share of repeated boxes", () => rewards.boxRepetitionReward()),
+  judge: reward(
+    "answer",
+    "what another language model thinks of the answer, 0..1 (options judge.url, …)",
+    judge,
+  ),
   "vlm-r1/default": published("accuracy by number, letter or text", vlmR1.defaultAccuracyReward),
   "vlm-r1/iou": reward("solution", "VLM-R1 as published: IoU with inclusive corners", () =>
     vlmR1.publishedIou(),
@@ -122,3 +169,30 @@ export const namedRewards: Readonly<Record<string, NamedReward>> = {
   "vlm-r1/repetition": published("repetition", vlmR1.repetitionReward),
   "vlm-r1/cosine": reward("none", "VLM-R1 as published: cosine of the length", () => vlmR1.publishedCosine()),
 };
+
+/** The rule `judge`: its server comes from the configuration, its key from the environment. */
+function judge({ judge: server }: RewardSettings): RewardFunction<never> {
+  if (!server?.url || !server.model)
+    throw new VlmR1Error(
+      "invalid-argument",
+      "The reward judge asks another language model: say which with --judge-url and --judge-model.",
+    );
+  const { url: baseUrl, apiKeyEnv, timeoutMs: timeout, model, retries, concurrency, otherwise } = server;
+  const apiKey = apiKeyEnv === undefined ? undefined : environmentKey(apiKeyEnv, "judge.apiKeyEnv");
+  return rewards.judgeReward({
+    baseUrl,
+    model,
+    timeout,
+    retries,
+    concurrency,
+    ...(apiKey !== undefined && { apiKey }),
+    ...(otherwise !== undefined && { otherwise }),
+  });
+}
+
+/** A key that the environment holds. @throws VlmR1Error `invalid-argument` when it does not. */
+export function environmentKey(name: string, option: string): string {
+  const key = process.env[name];
+  if (key !== undefined) return key;
+  throw new VlmR1Error("invalid-argument", `The environment variable ${name} (${option}) is not set.`);
+}

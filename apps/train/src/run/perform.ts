@@ -1,12 +1,5 @@
 import { basename, join } from "node:path";
-import {
-  createRng,
-  VlmR1Error,
-  type Dataset,
-  type FrameOf,
-  type RewardFunction,
-  type ScoreFunction,
-} from "@vlmr1/core";
+import { createRng, type Dataset, type FrameOf, type RewardFunction, type ScoreFunction } from "@vlmr1/core";
 import { evaluate } from "@vlmr1/eval";
 import {
   createRemoteSampler,
@@ -24,6 +17,7 @@ import { modelFrame, withModel } from "../model/open-model.ts";
 import { madeBy } from "../program.ts";
 import type { RunPlan } from "../plan/decide.ts";
 import { loraOptions } from "../plan/estimate.ts";
+import { environmentKey } from "../rewards/named-rewards.ts";
 import type { RunSink } from "./events.ts";
 import { writePages } from "./folder.ts";
 import { auditEvent } from "./records.ts";
@@ -147,7 +141,7 @@ type Steps = AsyncGenerator<StepReport, RunSummary, void>;
 
 /** Reinforcement learning or imitation, step by step. */
 function learn(
-  { kind, config, optimizer, loss }: RunPlan,
+  { kind, config, optimizer, loss, promptWeight }: RunPlan,
   { policy, data, frame }: Opened,
   extra: {
     readonly score?: ScoreFunction | undefined;
@@ -173,17 +167,13 @@ function learn(
     score: extra.score,
     loss,
     config: { ...config.grpo, ...extra.short, seed },
+    ...(promptWeight && { promptWeight: promptWeight(data.train.length) }),
     ...(sampler && { sampler: remoteSampler(sampler) }),
   });
 }
 
 function remoteSampler({ apiKeyEnv, ...options }: NonNullable<RunConfig["sampler"]>) {
-  const apiKey = apiKeyEnv === undefined ? undefined : process.env[apiKeyEnv];
-  if (apiKeyEnv !== undefined && apiKey === undefined)
-    throw new VlmR1Error(
-      "invalid-argument",
-      `The environment variable ${apiKeyEnv} (sampler.apiKeyEnv) is not set.`,
-    );
+  const apiKey = apiKeyEnv === undefined ? undefined : environmentKey(apiKeyEnv, "sampler.apiKeyEnv");
   return createRemoteSampler({ ...options, ...(apiKey !== undefined && { apiKey }) });
 }
 

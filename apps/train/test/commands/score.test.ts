@@ -81,7 +81,7 @@ test("names what is wrong: the reward, the file, the line", async () => {
   const unknown = await run("score", "--reward", "iuo", "--data", lines, "--json");
   expect(unknown.code).toBe(1);
   expect(unknown.json).toMatchObject({ error: { code: "not-found" } });
-  expect(unknown.errors).toContain('There is no reward named "iuo". There are: iou,');
+  expect(unknown.errors).toContain('There is no reward named "iuo". Did you mean iou?');
   const broken = file("broken.jsonl", `{"completion": "x", "target": 1}\n{"completion": 3}\n`);
   expect((await run("score", "--reward", "format", "--data", broken)).errors).toContain(
     "broken.jsonl, line 2",
