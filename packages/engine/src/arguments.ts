@@ -64,7 +64,7 @@ export function flattenArguments(
   args.forEach((argument, position) => {
     starts.push(views.length);
     if (options.static?.includes(position)) key += `${JSON.stringify(argument)};`;
-    else visit(argument, options.constant?.includes(position) ?? false);
+    else visit(argument, device.bakes && (options.constant?.includes(position) ?? false));
   });
   starts.push(views.length);
   return { key, views, starts, temporary };

@@ -1,11 +1,12 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import { fillSkeleton, flattenArguments, skeletonOf, type FlatArguments } from "./arguments.ts";
-import type { Device, Program, TensorView } from "./device/device.ts";
+import type { Device, Effort, Program, TensorView } from "./device/device.ts";
 import { viewBytes, viewOf } from "./device/view.ts";
 import { deviceTensor, disposeView, isDeviceTensor, viewBehind } from "./device-tensor.ts";
 import { VlmR1Error } from "@vlmr1/core";
 import type { Compiled, CompileOptions, ProgramDescription } from "./engine-types.ts";
 import { inPlaceProof } from "./graph/in-place.ts";
+import { graphText } from "./graph/graph-text.ts";
 import { isNarrow, liveNodes, type RecordedGraph, type Site } from "./graph/node.ts";
 import { workBytes } from "./graph/work-bytes.ts";
 import { signatureOf, sizeOf } from "./host-data.ts";
@@ -20,6 +21,8 @@ export interface CompileContext {
   readonly xla: boolean;
   readonly bfloat16: boolean;
   readonly programs: ProgramCache;
+  /** Opens the files of a program, if programs are written to a folder. */
+  readonly dump?: ((name: string) => (extension: string, text: string) => void) | undefined;
   /** Runs tasks one after another in the order of the calls. */
   enqueue<T>(task: () => Promise<T>): Promise<T>;
 }
@@ -31,8 +34,14 @@ export interface Entry {
   readonly resultTree: unknown;
   /** Output index -> input index whose donated memory it may take. */
   readonly reuse: ReadonlyMap<number, number>;
-  readonly description: Omit<ProgramDescription, "runs">;
+  readonly description: Omit<ProgramDescription, "runs" | keyof Effort>;
   runs: number;
+}
+
+/** A program as `describe` shows it. */
+export function describeEntry({ description, program, runs }: Entry): ProgramDescription {
+  const workBytes = program.scratchBytes ?? description.workBytes;
+  return { ...description, workBytes, ...program.effort, runs };
 }
 
 type AnyFunction = (...args: never[]) => unknown;
@@ -62,8 +71,9 @@ export function compileFunction<Arguments extends readonly unknown[], Result>(
     prepare: async (...args: unknown[]): Promise<ProgramDescription> => {
       const flat = flattenArguments(context.device, args, options);
       return context.enqueue(async () => {
-        const { description, runs } = await entryFor(flat, args);
-        return { ...description, runs };
+        const entry = await entryFor(flat, args);
+        await entry.program.prepare?.(flat.views, targetsOf(entry, flat));
+        return describeEntry(entry);
       });
     },
     release: () => context.enqueue(() => context.programs.release(owner)),
@@ -79,16 +89,26 @@ async function build(
   args: readonly unknown[],
 ): Promise<Entry> {
   const started = performance.now();
+  const { device, dump } = context;
   const skeleton = skeletonOf(args, options);
   const call = (tensors: tf.Tensor[]): unknown => {
     let next = 0;
     return fn(...(fillSkeleton(skeleton, options, () => tensors[next++]!) as never[]));
   };
-  const specs = flat.views.map(({ shape, dtype, precision }) => ({ shape, dtype, precision }));
-  const { graph, resultTree } = record(call, specs, { name, captureLimit: context.captureLimit });
+  const split = splitIndices(flat, options);
+  const specs = flat.views.map(({ shape, dtype, precision }, index) => ({
+    shape: split.has(index) ? partShape(shape, device.replicas ?? 1, name) : shape,
+    dtype,
+    precision,
+  }));
+  const recordOptions = { name, captureLimit: context.captureLimit, replicas: device.replicas ?? 1 };
+  const { graph, resultTree } = record(call, specs, { ...recordOptions, keepSites: dump !== undefined });
   const recordMs = performance.now() - started;
-  const constants = constantViews(flat, options);
-  const program = await context.device.load({
+  const constants = constantViews(device, flat, options);
+  const signature = flat.views.map((view) => view.signature).join(" ");
+  const write = dump?.(name);
+  write?.("txt", graphText(graph, name, signature));
+  const program = await device.load({
     name,
     graph,
     constants,
@@ -96,19 +116,18 @@ async function build(
     int8Products: options.int8Products ?? false,
     xla: options.xla ?? context.xla,
     bfloat16: options.bfloat16 ?? context.bfloat16,
-    whereRecorded: (id) =>
-      findSite(record(call, specs, { name, captureLimit: context.captureLimit, keepSites: true }).graph, id),
+    split,
+    dump: write,
+    whereRecorded: (id) => findSite(record(call, specs, { ...recordOptions, keepSites: true }).graph, id),
   });
   const constantBytes = [...constants.values()].reduce((sum, view) => sum + viewBytes(view), 0);
   const description = {
     name,
-    signature: flat.views.map(({ signature }) => signature).join(" "),
+    signature,
     operations: program.operations,
     constantBytes,
     workBytes: workBytes(graph.outputs),
     recordMs,
-    emitMs: program.emitMs,
-    loadMs: program.loadMs,
   };
   return { program, graph, resultTree, reuse: planReuse(graph, flat, options), description, runs: 0 };
 }
@@ -118,27 +137,41 @@ function findSite(graph: RecordedGraph, id: number): Site | undefined {
 }
 
 function constantViews(
-  { views, starts }: FlatArguments,
-  { constant = [] }: CompileOptions,
+  device: Device,
+  flat: FlatArguments,
+  options: CompileOptions,
 ): Map<number, TensorView> {
-  const constants = new Map(Array.from(views.entries()).filter(([, view]) => view.storage.builtIn === true));
-  for (const position of constant) {
-    for (let index = starts[position]!; index < starts[position + 1]!; index++)
-      constants.set(index, views[index]!);
-  }
-  return constants;
+  const { views } = flat;
+  const builtIn = Array.from(views.entries()).filter(([, view]) => view.storage.builtIn === true);
+  const declared = device.bakes ? indicesOf(flat, options.constant) : [];
+  return new Map([...builtIn, ...declared.map((index) => [index, views[index]!] as const)]);
 }
 
-function donatedIndices({ starts }: FlatArguments, { donate = [] }: CompileOptions): number[] {
-  return donate.flatMap((position) =>
+/** The tensors of the arguments at some positions. */
+function indicesOf({ starts }: FlatArguments, positions: readonly number[] = []): number[] {
+  return positions.flatMap((position) =>
     Array.from({ length: starts[position + 1]! - starts[position]! }, (_, k) => starts[position]! + k),
+  );
+}
+
+function splitIndices(flat: FlatArguments, { split }: CompileOptions): ReadonlySet<number> {
+  return new Set(indicesOf(flat, split));
+}
+
+/** The shape that one of `replicas` processors sees of an argument that is cut along its first axis. */
+function partShape([rows, ...rest]: readonly number[], replicas: number, name: string): number[] {
+  if (rows !== undefined && rows % replicas === 0) return [rows / replicas, ...rest];
+  throw new VlmR1Error(
+    "invalid-argument",
+    `${name}: an argument of shape [${[rows, ...rest].join(", ")}] cannot be split between ${replicas} processors. ` +
+      `Pad its first axis to a multiple of ${replicas}.`,
   );
 }
 
 /** Pairs outputs with donated inputs of the same shape and type whose memory they may overwrite. */
 function planReuse(graph: RecordedGraph, flat: FlatArguments, options: CompileOptions): Map<number, number> {
   const reuse = new Map<number, number>();
-  const free = new Set(donatedIndices(flat, options));
+  const free = new Set(indicesOf(flat, options.donate));
   const proof = inPlaceProof(graph.outputs);
   graph.outputs.forEach((output, index) => {
     const updated = graph.updates.get(output);
@@ -162,10 +195,10 @@ interface Run {
 }
 
 async function runEntry(device: Device, entry: Entry, { flat, target, options }: Run): Promise<unknown> {
-  const targets: (TensorView | undefined)[] = Array.from({ length: entry.graph.outputs.length });
   const given = new Map<number, unknown>();
-  if (target !== undefined) collectTargets(device, entry, target, targets, given);
-  for (const [output, input] of entry.reuse) targets[output] ??= flat.views[input];
+  const targets = targetsOf(entry, flat, (found) => {
+    if (target !== undefined) collectTargets(device, entry, target, found, given);
+  });
   const results = [...(await entry.program.run(flat.views, targets))];
   entry.runs += 1;
   for (const [output, input] of entry.reuse) {
@@ -174,13 +207,25 @@ async function runEntry(device: Device, entry: Entry, { flat, target, options }:
       results[output] = viewOf(results[output]!.storage, results[output]!.shape, results[output]!.offset);
   }
   const kept = new Set(Array.from(given.keys(), (output) => targets[output])); // a target that is donated too stays a result
-  for (const index of donatedIndices(flat, options)) {
+  for (const index of indicesOf(flat, options.donate)) {
     if (!kept.has(flat.views[index])) disposeView(device, flat.views[index]!);
   }
   for (const view of flat.temporary) disposeView(device, view);
   return mapLeaves(entry.resultTree, isOutputSlot, (leaf) =>
     isOutputSlot(leaf) ? (given.get(leaf.output) ?? deviceTensor(device, results[leaf.output]!)) : leaf,
   );
+}
+
+/** The memory for each output: what `given` fills in, else donated memory where that is safe. */
+function targetsOf(
+  { graph, reuse }: Entry,
+  { views }: FlatArguments,
+  given?: (targets: (TensorView | undefined)[]) => void,
+): (TensorView | undefined)[] {
+  const targets: (TensorView | undefined)[] = Array.from({ length: graph.outputs.length });
+  given?.(targets);
+  for (const [output, input] of reuse) targets[output] ??= views[input];
+  return targets;
 }
 
 /** Finds the memory that `target` gives for each output. */

@@ -99,6 +99,11 @@ export interface CompileOptions {
    * that is proven safe, and they are disposed.
    */
   readonly donate?: readonly number[];
+  /**
+   * Positions of arguments that are cut along their first axis, one part for each of the engine's `replicas`: the function sees a part. What
+   * it returns must be the same on every processor, so results that belong to the parts go through `allSum` or `allGather`.
+   */
+  readonly split?: readonly number[];
   /** Positions of arguments that hold no tensors: any JSON value, part of the signature. */
   readonly static?: readonly number[];
   /** Programs (one per signature) kept by this function; the least recently used is released. Default 32. */
@@ -149,6 +154,9 @@ export interface ProgramDescription {
   readonly recordMs: number;
   readonly emitMs: number;
   readonly loadMs: number;
+  /** Programs of the device's behind it: compiled, and taken from `programFolder`. */
+  readonly compiled: number;
+  readonly loaded: number;
   readonly runs: number;
 }
 
@@ -165,7 +173,30 @@ export interface EngineDescription {
   readonly worker: boolean;
   readonly xla: boolean;
   readonly bfloat16: boolean;
+  /** Processors that compute together. */
+  readonly replicas: number;
+  /** All that was compiled, or taken from `programFolder`, since the engine was opened, with the seconds that it took. */
+  readonly compilation: Compilation;
+  /** `pjrt` only. */
+  readonly memory: DeviceMemory | undefined;
   readonly programs: readonly ProgramDescription[];
+}
+
+/** Memory of a device. */
+export interface DeviceMemory {
+  /** Buffers of this engine that are alive. */
+  readonly buffers: number;
+  /** Bytes in use, the most so far, and what there is, of the first processor, where its plugin counts them. */
+  readonly inUse: number | undefined;
+  readonly peak: number | undefined;
+  readonly limit: number | undefined;
+}
+
+/** How many programs were made ready. */
+export interface Compilation {
+  readonly compiled: number;
+  readonly loaded: number;
+  readonly seconds: number;
 }
 
 /** How an engine is opened. */
@@ -193,6 +224,18 @@ export interface EngineOptions {
   readonly xla?: boolean;
   /** `tensorflow` only: default of `CompileOptions.bfloat16`. */
   readonly bfloat16?: boolean;
+  /**
+   * `pjrt` only: a folder that keeps compiled programs for the next run; only what somebody you trust has written there may be in it, since it
+   * is machine code. Default: none.
+   */
+  readonly programFolder?: string;
+  /**
+   * `pjrt` only: processors of one machine that compute together, 1 by default. Each holds every tensor; arguments listed in `split` are cut
+   * between them, and `allSum` adds what they computed.
+   */
+  readonly replicas?: number;
+  /** A folder into which every program is written as text when it is made: its name, signature, and a line for each operation. */
+  readonly dump?: string;
   /** Elements that a tensor captured by closure may have before it is an error. Default 1024. */
   readonly captureLimit?: number;
 }

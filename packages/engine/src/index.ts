@@ -1,8 +1,10 @@
 export type {
   ArgumentTree,
   Compiled,
+  Compilation,
   CompileOptions,
   DeviceKind,
+  DeviceMemory,
   DeviceTensor,
   DType,
   Engine,
@@ -39,5 +41,6 @@ export {
   type ValueWithAux,
 } from "./transform/gradients.ts";
 export { drawFromWeights, sampleFromUniforms, type SampleOptions } from "./transform/sample.ts";
+export { allGather, allSum } from "./transform/replicas.ts";
 export { stopGradient } from "./transform/stop-gradient.ts";
 export { updateSlice } from "./transform/update-slice.ts";

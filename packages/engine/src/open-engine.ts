@@ -2,13 +2,21 @@ import { availableParallelism, totalmem } from "node:os";
 import * as tf from "@tensorflow/tfjs-core";
 import { VlmR1Error } from "@vlmr1/core";
 import { upload } from "./arguments.ts";
-import { compileFunction, type CompileContext } from "./compile.ts";
+import { compileFunction, describeEntry, type CompileContext } from "./compile.ts";
 import { createCpuDevice } from "./cpu/cpu-device.ts";
 import { createWorkerDevice } from "./cpu/worker-device.ts";
 import type { Device, Storage } from "./device/device.ts";
 import { viewOf } from "./device/view.ts";
+import { dumpInto } from "./dump.ts";
 import { deviceTensor } from "./device-tensor.ts";
-import type { DeviceTensor, Engine, EngineDescription, EngineOptions, HostData } from "./engine-types.ts";
+import type {
+  DeviceKind,
+  DeviceTensor,
+  Engine,
+  EngineDescription,
+  EngineOptions,
+  HostData,
+} from "./engine-types.ts";
 import { checkElements } from "./check-elements.ts";
 import { dtypeOf, sizeOf } from "./host-data.ts";
 import { pack } from "./pack.ts";
@@ -35,6 +43,7 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
     captureLimit: options.captureLimit ?? 1024,
     xla: options.xla ?? false,
     bfloat16: options.bfloat16 ?? false,
+    dump: options.dump === undefined ? undefined : dumpInto(options.dump),
     enqueue(task) {
       if (disposed) return Promise.reject(new VlmR1Error("invalid-argument", "This engine is disposed."));
       const result = tail.then(task);
@@ -64,11 +73,13 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
 }
 
 async function openDevice(options: EngineOptions, threads: number): Promise<Device> {
+  refuseForeignOptions(options);
   if (options.device === "pjrt") {
     const { createPjrtDevice } = await import("./pjrt/pjrt-device.ts");
     const { findPlugin } = await import("./pjrt/find-plugin.ts");
-    const { plugin, pluginOptions = {}, pluginFolders: folders } = options;
-    return createPjrtDevice({ plugin: findPlugin({ plugin, options: pluginOptions, folders }), threads });
+    const { plugin, pluginOptions = {}, pluginFolders: folders, replicas = 1, programFolder } = options;
+    const found = findPlugin({ plugin, options: pluginOptions, folders });
+    return createPjrtDevice({ plugin: found, threads, replicas, programFolder });
   }
   if (options.device !== "tensorflow")
     return options.worker ? createWorkerDevice(threads) : createCpuDevice(threads);
@@ -109,6 +120,7 @@ function describe(
   { device, programs, xla, bfloat16 }: CompileContext,
   options: EngineOptions,
 ): EngineDescription {
+  const effort = programs.effort();
   return {
     device: device.kind,
     runtime: device.runtime,
@@ -118,6 +130,38 @@ function describe(
     worker: options.worker ?? false,
     xla,
     bfloat16,
-    programs: programs.entries().map(({ description, runs }) => ({ ...description, runs })),
+    replicas: device.replicas ?? 1,
+    memory: device.memory?.(),
+    compilation: {
+      compiled: effort.compiled,
+      loaded: effort.loaded,
+      seconds: (effort.emitMs + effort.loadMs) / 1000,
+    },
+    programs: programs.entries().map(describeEntry),
   };
+}
+
+/** Options of one device are errors on another: they would silently do nothing. */
+const ownOptions = {
+  worker: ["cpu"],
+  plugin: ["pjrt"],
+  pluginOptions: ["pjrt"],
+  pluginFolders: ["pjrt"],
+  programFolder: ["pjrt"],
+  replicas: ["pjrt"],
+  library: ["tensorflow"],
+  xla: ["tensorflow"],
+  bfloat16: ["pjrt", "tensorflow"],
+} as const satisfies Partial<Record<keyof EngineOptions, readonly DeviceKind[]>>;
+
+function refuseForeignOptions(options: EngineOptions): void {
+  const { device = "cpu" } = options;
+  for (const [name, owners] of Object.entries(ownOptions)) {
+    const value = options[name as keyof typeof ownOptions];
+    if (value === undefined || value === false || owners.some((owner) => owner === device)) continue;
+    throw new VlmR1Error(
+      "invalid-argument",
+      `The option ${name} is for the device ${owners.join(" or ")}; this engine is opened on ${device}. Leave it out, or give device: "${owners[0]}".`,
+    );
+  }
 }

@@ -1,4 +1,5 @@
 import type { Entry } from "./compile.ts";
+import type { Effort } from "./device/device.ts";
 
 interface Slot {
   readonly owner: object;
@@ -13,6 +14,8 @@ export interface ProgramCache {
   get(owner: object, key: string, limit: number, build: () => Promise<Entry>): Promise<Entry>;
   release(owner?: object): Promise<void>;
   entries(): readonly Entry[];
+  /** What all programs have taken, those included that were released. */
+  effort(): Effort;
 }
 
 /** A cache that keeps programs of at most `memoryLimit` estimated bytes, but always the newest. */
@@ -21,11 +24,15 @@ export function createProgramCache(memoryLimit: number): ProgramCache {
   const recent = new Set<Slot>(); // insertion order is order of use
   const loaded = new Map<Slot, Entry>();
 
+  const retired: Effort = { emitMs: 0, loadMs: 0, compiled: 0, loaded: 0 };
+
   const drop = async (slot: Slot): Promise<void> => {
     recent.delete(slot);
     loaded.delete(slot);
     owners.get(slot.owner)?.delete(slot.key);
-    await (await slot.entry).program.release();
+    const { program } = await slot.entry;
+    addEffort(retired, program.effort);
+    await program.release();
   };
   const shrink = async (kept: Slot, limit: number): Promise<void> => {
     const own = owners.get(kept.owner)!;
@@ -70,5 +77,17 @@ export function createProgramCache(memoryLimit: number): ProgramCache {
         if (owner === undefined || slot.owner === owner) await drop(slot);
     },
     entries: () => [...loaded.values()],
+    effort() {
+      const total = { ...retired };
+      for (const { program } of loaded.values()) addEffort(total, program.effort);
+      return total;
+    },
   };
+}
+
+function addEffort(total: Effort, part: Effort): void {
+  total.emitMs += part.emitMs;
+  total.loadMs += part.loadMs;
+  total.compiled += part.compiled;
+  total.loaded += part.loaded;
 }

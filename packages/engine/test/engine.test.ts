@@ -152,7 +152,9 @@ describe.each(engines)("an engine on %s", (_, options) => {
     expect(await numbers(await run(small, row))).toEqual([5, 6]);
     expect(await numbers(await run(other, row))).toEqual([6, 5]);
     expect(await numbers(await run(small, row))).toEqual([5, 6]);
-    expect(engine.describe().programs.filter(({ name }) => name === "baked")).toHaveLength(3);
+    expect(engine.describe().programs.filter(({ name }) => name === "baked")).toHaveLength(
+      engine.device === "cpu" ? 3 : 2,
+    ); // other constants are another program only where they are built in
   });
 
   test("shares memory between a packed buffer, its views and reshaped tensors", async () => {

@@ -25,6 +25,7 @@ export function createCpuDevice(threads: number): Device {
     ...onnxRuntime(),
     processors: ["/device:CPU:0"],
     threads,
+    bakes: true,
     store: hostStorage,
     storeNarrow: narrow.store,
     zeros: (dtype, length) => hostStorage(allocate(dtype, length)),
@@ -61,8 +62,7 @@ async function loadProgram(
     const direct = directOutputs(graph, plan);
     return {
       operations: model.operations,
-      emitMs: emitted - started,
-      loadMs: performance.now() - emitted,
+      effort: { emitMs: emitted - started, loadMs: performance.now() - emitted, compiled: 1, loaded: 0 },
       run: async (inputs, targets) => {
         try {
           return await run(inputs, targets, direct(inputs, targets));

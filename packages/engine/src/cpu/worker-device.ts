@@ -92,6 +92,7 @@ export function createWorkerDevice(threads: number): Device {
     ...onnxRuntime(),
     processors: ["/device:CPU:0"],
     threads,
+    bakes: true,
     store(data) {
       const storage = create(dtypeOf(data), data.length);
       const copy = data.slice();
@@ -167,8 +168,7 @@ async function loadProgram(
   ]);
   return {
     operations: model.operations,
-    emitMs: emitted - started,
-    loadMs: performance.now() - emitted,
+    effort: { emitMs: emitted - started, loadMs: performance.now() - emitted, compiled: 1, loaded: 0 },
     async run(inputs, targets) {
       const views = graph.outputs.map(
         ({ dtype, shape }, index) => targets[index] ?? viewOf(create(dtype, sizeOf(shape)), shape),

@@ -98,6 +98,10 @@ interface StructurePrimitives {
   TopKIndices: { readonly k: number };
   /** `inputs[0]`, but not before the other inputs are computed: keeps recomputation late. */
   After: None;
+  /** The sum of the operand over `replicas` processors. */
+  AllSum: { readonly replicas: number };
+  /** The operands of `replicas` processors one after another along the first axis. */
+  AllGather: { readonly replicas: number };
 }
 
 interface ReductionPrimitives {
@@ -143,6 +147,8 @@ const structural = [
   "TopKValues",
   "TopKIndices",
   "After",
+  "AllSum",
+  "AllGather",
   "ReduceSum",
   "ReduceMean",
   "ReduceMax",

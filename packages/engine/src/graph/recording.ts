@@ -12,6 +12,8 @@ export interface Recording {
   /** Concrete tensors of other backends that the function captured, by `dataId`. */
   readonly captured: WeakMap<object, GraphNode>;
   readonly captureLimit: number;
+  /** Processors that compute together. */
+  readonly replicas: number;
   readonly updates: Map<GraphNode, SliceUpdate>;
   /** Differentiation variables of the gradients being recorded, innermost last. */
   readonly variables: (readonly GraphNode[])[];
@@ -33,13 +35,21 @@ export function withRecording<T>(recording: Recording, body: () => T): T {
   }
 }
 
+/** How to record. */
+interface RecordingOptions {
+  readonly captureLimit: number;
+  readonly replicas?: number | undefined;
+  readonly keepSites?: boolean | undefined;
+}
+
 /** A recording with nothing in it. */
-export function newRecording(captureLimit: number, keepSites: boolean): Recording {
+export function newRecording({ captureLimit, replicas = 1, keepSites = false }: RecordingOptions): Recording {
   return {
     nextId: 0,
     known: new Map(),
     captured: new WeakMap(),
     captureLimit,
+    replicas,
     updates: new Map(),
     variables: [],
     keepSites,
@@ -50,6 +60,11 @@ export function newRecording(captureLimit: number, keepSites: boolean): Recordin
 /** The recording that is active now, or undefined outside recorded functions. */
 export function activeRecording(): Recording | undefined {
   return active;
+}
+
+/** Processors that compute together in the recording that is active now. */
+export function activeReplicas(): number {
+  return active?.replicas ?? 1;
 }
 
 function required(): Recording {

@@ -192,6 +192,9 @@ export const onnxRules: { readonly [P in Primitive]: OnnxRule<P> } = {
   TopKValues: (writer, { attributes: { k } }, [x], out) => void topK(writer, x!, k, out, `${out}_indices`),
   TopKIndices: (writer, { attributes: { k } }, [x], out) =>
     void cast(writer, topK(writer, x!, k, `${out}_values`, `${out}_64`), "int32", out),
+  // This device has one processor.
+  AllSum: (writer, _, [x], out) => void writer.emit("Identity", [x!], {}, out),
+  AllGather: (writer, _, [x], out) => void writer.emit("Identity", [x!], {}, out),
   After: (writer, _, [x, ...earlier], out) => {
     // A sum over no elements of the earlier values is zero and can be computed only after them.
     const none = earlier.map((value) => {

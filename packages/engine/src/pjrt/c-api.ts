@@ -65,7 +65,7 @@ type Field<N extends FunctionName> = Words<(typeof functions)[N][1]>;
 type Fields<N extends FunctionName> = Partial<Record<Field<N>, Address | number>>;
 
 /** PJRT_Buffer_Type. */
-export const bufferTypes = { i1: 1, i32: 4, ui8: 6, f32: 11, bf16: 13 } as const;
+export const bufferTypes = { i1: 1, i32: 4, ui8: 6, ui32: 8, f32: 11, bf16: 13 } as const;
 
 /** A block of native memory seen as 64-bit words. */
 export interface Block {

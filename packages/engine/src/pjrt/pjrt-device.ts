@@ -1,5 +1,6 @@
+import { VlmR1Error } from "@vlmr1/core";
 import { layoutOf } from "../device/layout.ts";
-import type { Device, LoadRequest, Program, Storage, TensorView } from "../device/device.ts";
+import type { Device, Effort, LoadRequest, Program, Storage, TensorView } from "../device/device.ts";
 import { viewOf } from "../device/view.ts";
 import type { DType, HostData } from "../engine-types.ts";
 import { liveNodes } from "../graph/node.ts";
@@ -7,9 +8,10 @@ import { allocate, dtypeOf } from "../host-data.ts";
 import { widen } from "../precision.ts";
 import { explainRunError } from "../record/explain.ts";
 import { loadLibrary, type Address } from "./c-api.ts";
-import { compileOptions, type XlaFlags } from "./compile-options.ts";
+import { compileOptions } from "./compile-options.ts";
 import { openClient, type Executable, type HostArray, type PjrtClient } from "./pjrt-client.ts";
 import type { FoundPlugin } from "./find-plugin.ts";
+import { openProgramStore, type ProgramStore } from "./program-store.ts";
 import { elementBytes, elementOf, type Element } from "./stablehlo-text.ts";
 import { toModule, type Module } from "./stablehlo-module.ts";
 
@@ -35,16 +37,22 @@ interface DeviceStorage extends Storage {
 export interface PjrtOptions {
   readonly plugin: FoundPlugin;
   readonly threads: number;
+  /** Processors that compute together. */
+  readonly replicas: number;
+  /** Keeps compiled programs. */
+  readonly programFolder: string | undefined;
 }
 
 /** The device that computes with a PJRT plugin. */
-export function createPjrtDevice({ plugin, threads }: PjrtOptions): Device {
+export function createPjrtDevice({ plugin, threads, replicas, programFolder }: PjrtOptions): Device {
   for (const library of plugin.libraries) loadLibrary(library, true);
   const client = openClient(plugin.file, plugin.createOptions);
+  checkReplicas(client, replicas);
+  const options = compileOptions(replicas, plugin.flags);
   const context: DeviceContext = {
     client,
-    flags: plugin.flags,
-    replicas: 1,
+    programs: openProgramStore(client, options, programFolder),
+    replicas,
     alignment: partAlignment(client),
     running: Promise.resolve(),
     closed: false,
@@ -65,10 +73,19 @@ export function createPjrtDevice({ plugin, threads }: PjrtOptions): Device {
   };
   return {
     kind: "pjrt",
+    replicas,
+    memory: () => ({
+      inUse: undefined,
+      peak: undefined,
+      limit: undefined,
+      ...client.memory(0),
+      buffers: client.buffers(),
+    }),
     runtime: `PJRT ${client.plugin.version.join(".")}, ${client.version.split("\n")[0]}`,
     library: plugin.file,
     processors: client.processors.map(({ name, kind }) => (kind === "" ? name : `${name} ${kind}`)),
     threads,
+    bakes: false,
     store(data) {
       const dtype = dtypeOf(data);
       return create(dtype, data.length, uploadAll(context, data, elementOf[dtype]));
@@ -98,7 +115,7 @@ export function createPjrtDevice({ plugin, threads }: PjrtOptions): Device {
 
 interface DeviceContext {
   readonly client: PjrtClient;
-  readonly flags: XlaFlags;
+  readonly programs: ProgramStore;
   /** Processors that hold every tensor and run every program. */
   readonly replicas: number;
   /** Bytes; see `ModuleOptions.alignment`. */
@@ -106,6 +123,14 @@ interface DeviceContext {
   /** The call that runs now: reads wait for it, since it may take over the memory of what is read. */
   running: Promise<unknown>;
   closed: boolean;
+}
+
+function checkReplicas({ processors }: PjrtClient, replicas: number): void {
+  if (Number.isInteger(replicas) && replicas >= 1 && replicas <= Math.min(processors.length, 127)) return;
+  throw new VlmR1Error(
+    "invalid-argument",
+    `replicas must be an integer from 1 to ${processors.length}, the number of processors of this plugin; got ${replicas}.`,
+  );
 }
 
 /** Where parts of a row may begin, in bytes: GPUs want 256, XLA for CPUs 64. 0 when the plugin cannot make such buffers. */
@@ -204,16 +229,12 @@ type Create = (
   more?: Partial<Pick<DeviceStorage, "host" | "element" | "precision">>,
 ) => DeviceStorage;
 
-/** A program for each layout of arguments and targets in memory; the first is made by the first call. */
+/** A program for each layout of arguments and targets in memory, made when it is first needed. */
 async function loadProgram(context: DeviceContext, create: Create, request: LoadRequest): Promise<Program> {
   const { graph } = request;
   const variants = new Map<string, Variant>();
-  const program = {
-    operations: liveNodes(graph.outputs).filter(({ op }) => op !== "Input" && op !== "Const").length,
-    emitMs: 0,
-    loadMs: 0,
-  };
-  const run: Program["run"] = async (inputs, targets) => {
+  const effort: Effort = { emitMs: 0, loadMs: 0, compiled: 0, loaded: 0 };
+  const variantFor = async (inputs: readonly TensorView[], targets: readonly (TensorView | undefined)[]) => {
     const { layout, storages, key } = layoutOf(inputs, targets);
     let variant = variants.get(key);
     if (!variant) {
@@ -221,38 +242,56 @@ async function loadProgram(context: DeviceContext, create: Create, request: Load
       const module = toModule(graph, layout, {
         bfloat16: request.bfloat16,
         alignment: context.alignment,
+        replicas: context.replicas,
+        split: request.split,
         elementOf: (row) => (storages[row] as DeviceStorage).element,
       });
-      program.emitMs += performance.now() - started;
-      variant = { module, executable: await compile(context, module, request) };
-      program.loadMs += performance.now() - started;
+      effort.emitMs += performance.now() - started;
+      request.dump?.("mlir", module.text);
+      variant = { module, executable: await makeExecutable(context, module, request, effort) };
       variants.set(key, variant);
     }
-    const buffers = await call(context, variant, storages as DeviceStorage[], request);
+    return { variant, storages: storages as DeviceStorage[] };
+  };
+  const run: Program["run"] = async (inputs, targets) => {
+    const { variant, storages } = await variantFor(inputs, targets);
+    const buffers = await call(context, variant, storages, request);
     return takeResults(context, create, { graph, module: variant.module, buffers, storages, targets });
   };
-  return Object.assign(program, {
-    run: (inputs, targets) => {
+  return {
+    operations: liveNodes(graph.outputs).filter(({ op }) => op !== "Input" && op !== "Const").length,
+    effort,
+    get scratchBytes() {
+      return Math.max(0, ...Array.from(variants.values(), ({ executable }) => executable.scratchBytes));
+    },
+    run(inputs, targets) {
       const result = run(inputs, targets);
       context.running = result.catch(() => undefined);
       return result;
     },
+    prepare: async (inputs, targets) => void (await variantFor(inputs, targets)),
     async release() {
       for (const { executable } of variants.values()) executable.release();
       variants.clear();
     },
-  } satisfies Pick<Program, "run" | "release">);
+  };
 }
 
-async function compile(
-  { client, replicas, flags }: DeviceContext,
+async function makeExecutable(
+  { programs }: DeviceContext,
   module: Module,
   request: LoadRequest,
+  effort: Effort,
 ): Promise<Executable> {
+  const started = performance.now();
   try {
-    return await client.compile(module.text, compileOptions(replicas, flags));
+    const { executable, isLoaded } = await programs.get(module.text);
+    effort[isLoaded ? "loaded" : "compiled"] += 1;
+    return executable;
   } catch (error) {
     throw explainRunError(withNode(error, module), request);
+  } finally {
+    effort.loadMs += performance.now() - started;
   }
 }
 

@@ -10,6 +10,7 @@ import {
   elementBytes,
   elementOf,
   newBody,
+  ownPart,
   reshape,
   slice,
   typeOf,
@@ -41,6 +42,10 @@ export interface ModuleOptions {
   readonly bfloat16: boolean;
   /** Bytes: parts of a row that begin at a multiple may be parameters of their own. 0: never. */
   readonly alignment: number;
+  /** Processors that run the program together. */
+  readonly replicas: number;
+  /** Inputs of which each processor reads its part. */
+  readonly split: ReadonlySet<number>;
   /** The element type in which a row is stored. */
   readonly elementOf: (row: number) => Element;
 }
@@ -65,7 +70,11 @@ export function toModule(graph: RecordedGraph, layout: Layout, options: ModuleOp
   graph.inputs.forEach((input, index) => {
     if (!live.has(input)) return;
     body.label(nodeName(input));
-    values.set(input, readInput(body, signature, input, layout.inputs[index]!, written));
+    const place = layout.inputs[index]!;
+    const length = sizeOf(input.shape);
+    const isSplit = options.replicas > 1 && options.split.has(index);
+    const elements = readRow(body, signature, place, isSplit ? length * options.replicas : length, written);
+    values.set(input, reshape(body, isSplit ? ownPart(body, elements, length) : elements, input.shape));
   });
   for (const node of [...live].sort((a, b) => a.id - b.id)) {
     if (node.op === "Input") continue;
@@ -89,7 +98,7 @@ export function toModule(graph: RecordedGraph, layout: Layout, options: ModuleOp
     results.push(joinRow(body, signature.whole(row), outputParts(graph, layout, row), flat));
   }
   const head = [
-    "module @vlmr1 {",
+    `module @vlmr1 attributes {mhlo.num_replicas = ${options.replicas} : i32, mhlo.num_partitions = 1 : i32} {`,
     `func.func public @main(${signature.declared()}) -> (${results.map(typeOf).join(", ")}) {`,
   ];
   const end = `return ${results.map(({ name }) => name).join(", ")} : ${results.map(typeOf).join(", ")}`;
@@ -150,19 +159,18 @@ function createSignature({ rows }: Layout, options: ModuleOptions): Signature {
   };
 }
 
-function readInput(
+/** `length` elements of a row. */
+function readRow(
   body: Body,
   signature: Signature,
-  input: GraphNode,
   place: RowPart,
+  length: number,
   written: ReadonlySet<number>,
 ): Value {
-  const size = sizeOf(input.shape);
-  if (size === signature.rowLength(place.row)) return reshape(body, signature.whole(place.row), input.shape);
+  if (length === signature.rowLength(place.row)) return signature.whole(place.row);
   // A row that is written is read through the row itself: the compiler must see which memory it is.
-  const part = written.has(place.row) ? undefined : signature.part(place, size);
-  const elements = part ?? slice(body, signature.whole(place.row), [place.offset], [size]);
-  return reshape(body, elements, input.shape);
+  const part = written.has(place.row) ? undefined : signature.part(place, length);
+  return part ?? slice(body, signature.whole(place.row), [place.offset], [length]);
 }
 
 function emitNode(

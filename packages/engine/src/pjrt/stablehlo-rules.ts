@@ -194,6 +194,15 @@ export const stablehloRules: { readonly [P in Primitive]: StableHloRule<P> } = {
     const text = `stablehlo.optimization_barrier ${x.map(({ name }) => name).join(", ")} : ${x.map(typeOf).join(", ")}`;
     return body.emitOne(x.length, 0, text, node.shape, x[0]!.element);
   },
+  AllSum: (body, node, [x]) => {
+    const t = typeText([], x!.element);
+    const text = `"stablehlo.all_reduce"(${x!.name}) <{${groups(node.attributes.replicas)}}> ({ ^bb0(%a: ${t}, %b: ${t}): %s = stablehlo.add %a, %b : ${t} stablehlo.return %s : ${t} })`;
+    return typed(body, text, [x!], x!.shape, x!.element);
+  },
+  AllGather: (body, node, [x]) => {
+    const text = `"stablehlo.all_gather"(${x!.name}) <{all_gather_dim = 0 : i64, ${groups(node.attributes.replicas)}}>`;
+    return typed(body, text, [x!], node.shape, x!.element);
+  },
   ReduceSum: reduction("add"),
   ReduceMean: (body, node, [x]) => {
     const { axes } = node.attributes;
@@ -221,6 +230,11 @@ export const stablehloRules: { readonly [P in Primitive]: StableHloRule<P> } = {
   },
   MatMul: matMul,
 };
+
+/** All processors together. */
+function groups(replicas: number): string {
+  return `replica_groups = dense<[${list(range(replicas))}]> : tensor<1x${replicas}xi64>`;
+}
 
 /** Remainder with the sign of the divisor. */
 function floorMod(body: Body, a: Value, b: Value): Value {

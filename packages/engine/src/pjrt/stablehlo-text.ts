@@ -2,10 +2,10 @@ import type { DType, HostData } from "../engine-types.ts";
 import { bytesOf, sizeOf } from "../host-data.ts";
 
 /** Element types of StableHLO that are used here. */
-export type Element = "f32" | "bf16" | "i32" | "i1" | "ui8";
+export type Element = "f32" | "bf16" | "i32" | "i1" | "ui8" | "ui32";
 
 /** Bytes of an element in a buffer. */
-export const elementBytes = { f32: 4, bf16: 2, i32: 4, i1: 1, ui8: 1 } as const satisfies Record<
+export const elementBytes = { f32: 4, bf16: 2, i32: 4, i1: 1, ui8: 1, ui32: 4 } as const satisfies Record<
   Element,
   number
 >;
@@ -248,6 +248,14 @@ export function dynamicUpdateSlice(body: Body, target: Value, rows: Value, start
   return typed(body, `stablehlo.dynamic_update_slice ${names(x)}`, x, target.shape, target.element);
 }
 
+/** The part of a row that belongs to the processor that runs: as many parts as processors, one after another. */
+export function ownPart(body: Body, row: Value, length: number): Value {
+  const id = convert(body, body.emit("stablehlo.replica_id : tensor<ui32>", [], "ui32"), "i32");
+  const start = uniform(body, "multiply", [id, scalar(body, "i32", length)]);
+  const text = `stablehlo.dynamic_slice ${row.name}, ${start.name}, sizes = [${length}]`;
+  return typed(body, text, [row, start], [length], row.element);
+}
+
 /** A scalar. */
 export function scalar(body: Body, element: Element, x: number): Value {
   return body.emit(
@@ -264,7 +272,7 @@ export function filled(body: Body, element: Element, x: number, shape: readonly 
 
 function scalarText(element: Element, x: number): string {
   if (element === "i1") return x === 0 ? "false" : "true";
-  if (element === "i32" || element === "ui8") return String(x);
+  if (element === "i32" || element === "ui8" || element === "ui32") return String(x);
   // The bits, most significant byte first: exact, and the only way to write infinities.
   const bits = new Uint32Array(Float32Array.of(x).buffer)[0]!;
   const digits = bits.toString(16).toUpperCase().padStart(8, "0");

@@ -4,7 +4,7 @@ import { VlmR1Error } from "@vlmr1/core";
 import type { DType, HostData } from "../engine-types.ts";
 import { allocate, dtypeOf, sizeOf } from "../host-data.ts";
 import { hasOp, isGraphNode, type GraphNode } from "../graph/node.ts";
-import { activeRecording, constant, node } from "../graph/recording.ts";
+import { activeRecording, activeReplicas, constant, node } from "../graph/recording.ts";
 import type { KernelAttributes, Operands } from "../kernels/kernel-rule.ts";
 import { kernelTable } from "../kernels/kernel-table.ts";
 import { callSite, captureStack } from "./call-site.ts";
@@ -165,7 +165,15 @@ function runKernel(
 
 /** Kernels of this package that TensorFlow.js does not have. */
 export const afterKernel = "Vlmr1After";
+export const allSumKernel = "Vlmr1AllSum";
+export const allGatherKernel = "Vlmr1AllGather";
 const ownKernels: typeof kernelTable = {
+  [allSumKernel]: ({ list: [x] }) => node("AllSum", [x!], x!.shape, x!.dtype, { replicas: activeReplicas() }),
+  [allGatherKernel]: ({ list: [x] }) => {
+    const replicas = activeReplicas();
+    const shape = [x!.shape[0]! * replicas, ...x!.shape.slice(1)];
+    return node("AllGather", [x!], shape, x!.dtype, { replicas });
+  },
   [afterKernel]: ({ list }) => node("After", list, list[0]!.shape, list[0]!.dtype, {}),
 };
 

@@ -10,6 +10,8 @@ import { infoOf, nodeOf, recordBackendName, registerRecordBackend } from "./reco
 export interface RecordOptions {
   readonly name: string;
   readonly captureLimit: number;
+  /** Processors that compute together. Default 1. */
+  readonly replicas?: number;
   /** Remember for every node where it was recorded. */
   readonly keepSites?: boolean;
 }
@@ -49,7 +51,7 @@ export function record(
 ): Recorded {
   registerRecordBackend();
   const restoreBackend = keepBackend();
-  const recording = newRecording(options.captureLimit, options.keepSites ?? false);
+  const recording = newRecording(options);
   const restoreVariables = refuseVariables();
   void tf.setBackend(recordBackendName); // its factory is synchronous, so it is active at once
   try {

@@ -1,4 +1,4 @@
-import type { Device, LoadRequest, Program, Storage, TensorView } from "../device/device.ts";
+import type { Device, Effort, LoadRequest, Program, Storage, TensorView } from "../device/device.ts";
 import { layoutOf } from "../device/layout.ts";
 import { viewOf } from "../device/view.ts";
 import type { DType, HostData } from "../engine-types.ts";
@@ -31,6 +31,7 @@ export function createTensorFlowDevice(folder: string | undefined, threads: numb
     library: library.folder,
     processors: tensorflow.devices,
     threads,
+    bakes: false,
     store: (data) => create(dtypeOf(data), data.length, tensorflow.upload(data)),
     zeros: (dtype, length) => create(dtype, length, null, allocate(dtype, length)),
     read: async (view) => read(tensorflow, view),
@@ -95,16 +96,17 @@ async function loadProgram(
   const { graph, xla, bfloat16 } = request;
   const variants = new Map<string, Variant>();
   const operations = liveNodes(graph.outputs).filter(({ op }) => op !== "Input" && op !== "Const").length;
-  const program = { operations, emitMs: 0, loadMs: 0 };
+  const effort: Effort = { emitMs: 0, loadMs: 0, compiled: 0, loaded: 0 };
   const variantFor = (inputs: readonly TensorView[], targets: readonly (TensorView | undefined)[]) => {
     const { layout, storages, key } = layoutOf(inputs, targets);
     let variant = variants.get(key);
     if (!variant) {
       const started = performance.now();
       variant = { name: `vlmr1_${nextFunction++}`, graph: functionGraph(graph, layout, { xla, bfloat16 }) };
-      program.emitMs += performance.now() - started;
+      effort.emitMs += performance.now() - started;
       tensorflow.define(variant.name, variant.graph.bytes, variant.graph.inputs, variant.graph.outputs);
-      program.loadMs += performance.now() - started;
+      effort.loadMs += performance.now() - started;
+      effort.compiled += 1;
       variants.set(key, variant);
     }
     return { variant, storages };
@@ -120,7 +122,8 @@ async function loadProgram(
     }
   };
   return {
-    ...program,
+    operations,
+    effort,
     async run(inputs, targets) {
       const { variant, storages } = variantFor(inputs, targets);
       const { usedRows, produced } = variant.graph;

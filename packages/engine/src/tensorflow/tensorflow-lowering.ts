@@ -185,6 +185,9 @@ export const tensorflowRules: { readonly [P in Primitive]: TensorFlowRule<P> } =
     const top = topK(writer, node, x!, node.attributes.k, out);
     writer.emit("Identity", out, [`${top}:1`], { T: index });
   },
+  // This device computes on one processor.
+  AllSum: same("Identity"),
+  AllGather: same("Identity"),
   After: ({ writer, xla }, node, x, out) => {
     if (!xla) {
       const [value, ...earlier] = x;

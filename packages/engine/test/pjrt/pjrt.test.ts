@@ -1,6 +1,9 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openEngine, updateSlice, type Engine } from "../../src/index.ts";
+import { allGather, allSum, openEngine, updateSlice, valueAndGrad, type Engine } from "../../src/index.ts";
 import { deviceUnderTest } from "../contract/devices.ts";
 
 let engine: Engine;
@@ -69,18 +72,93 @@ describe("bfloat16", () => {
   });
 });
 
-test("a cache is updated in place, and everything is freed", async () => {
+test("a key-value cache is updated in place", async () => {
   const run = engine.compile(
     (cache: tf.Tensor, rows: tf.Tensor, at: tf.Tensor) => updateSlice(cache, rows, at),
     { name: "cache", donate: [0] },
   );
   let cache = engine.zeros([64, 256]);
   for (let k = 0; k < 4; k++) {
-    cache = await run(
-      cache,
-      engine.tensor(new Float32Array(256).fill(k), [1, 256]),
-      tf.tensor1d([k, 0], "int32"),
-    );
+    const rows = engine.tensor(new Float32Array(256).fill(k), [1, 256]);
+    cache = await run(cache, rows, tf.tensor1d([k, 0], "int32"));
   }
   expect((await numbers(cache)).filter((_, k) => k % 256 === 0).slice(0, 5)).toEqual([0, 1, 2, 3, 0]);
+});
+
+describe("compiled programs in a folder", () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "vlmr1-programs-"));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  const runOnce = async (): Promise<{ compiled: number; loaded: number; values: number[] }> => {
+    const own = await openEngine({ ...deviceUnderTest, programFolder: folder });
+    const run = own.compile((x: tf.Tensor) => tf.softmax(tf.matMul(x, x)), { name: "kept" });
+    const values = await numbers(await run(own.tensor(Float32Array.of(1, 2, 3, 4), [2, 2])));
+    const { compiled, loaded, seconds } = own.describe().compilation;
+    expect(seconds).toBeGreaterThan(0);
+    await own.dispose();
+    return { compiled, loaded, values };
+  };
+
+  test("the second start compiles nothing, and a damaged program is compiled again", async () => {
+    const first = await runOnce();
+    expect(first).toMatchObject({ compiled: 1, loaded: 0 });
+    expect(await runOnce()).toEqual({ ...first, compiled: 0, loaded: 1 });
+    const [name] = readdirSync(folder);
+    writeFileSync(join(folder, name!), readFileSync(join(folder, name!)).fill(7, 1000, 2000));
+    expect(await runOnce()).toEqual(first);
+    expect(await runOnce()).toEqual({ ...first, compiled: 0, loaded: 1 });
+  });
+});
+
+describe("several processors", () => {
+  // A line through points, by least squares: the gradient over a batch is the mean of the gradients over its parts.
+  const points = Float32Array.from({ length: 32 * 4 }, (_, k) => Math.sin(k));
+  const train = async (replicas: number): Promise<{ weights: number[]; rows: number[] }> => {
+    const own = await openEngine({ ...deviceUnderTest, replicas });
+    const loss = (w: tf.Tensor, x: tf.Tensor): { value: tf.Tensor; aux: tf.Tensor } => {
+      const residuals = tf.sub(tf.matMul(x, w), tf.sum(x, 1, true)); // [B, 1]
+      return { value: tf.mean(tf.square(residuals)), aux: residuals };
+    };
+    const step = own.compile(
+      (w: tf.Tensor, x: tf.Tensor) => {
+        const { grads, aux } = valueAndGrad(loss)(w, x);
+        return { w: tf.sub(w, tf.mul(allSum(grads), 0.1 / replicas)), rows: allGather(aux) };
+      },
+      { name: "step", split: [1] },
+    );
+    const w = own.zeros([4, 1]);
+    const x = own.tensor(points, [32, 4]);
+    let rows: number[] = [];
+    for (let k = 0; k < 3; k++) rows = await numbers((await step.into({ w }, w, x)).rows);
+    const result = { weights: await numbers(w), rows };
+    await own.dispose();
+    return result;
+  };
+
+  test.each([2, 4])("%i of them give what one gives", async (replicas) => {
+    const [one, many] = [await train(1), await train(replicas)];
+    expect(many.rows.length).toBe(32);
+    many.weights.forEach((value, k) => expect(value).toBeCloseTo(one.weights[k]!, 6));
+    many.rows.forEach((value, k) => expect(value).toBeCloseTo(one.rows[k]!, 6));
+  });
+
+  test("a batch that cannot be split, and more processors than there are, are refused", async () => {
+    const own = await openEngine({ ...deviceUnderTest, replicas: 2 });
+    const run = own.compile((x: tf.Tensor) => allSum(tf.sum(x)), { name: "odd", split: [0] });
+    await expect(run(own.zeros([3]))).rejects.toThrow(/odd: .*\[3\] cannot be split between 2 processors/);
+    await own.dispose();
+    await expect(openEngine({ ...deviceUnderTest, replicas: 100 })).rejects.toThrow(/from 1 to \d+/);
+  });
+});
+
+test("wrong options of the plugin are refused before XLA sees them", async () => {
+  const open = (pluginOptions: Record<string, string | number>) =>
+    openEngine({ ...deviceUnderTest, pluginOptions });
+  await expect(open({ cpu_devices: 2 })).rejects.toThrow(
+    /no option "cpu_devices". It takes: cpu_device_count/,
+  );
+  await expect(open({ cpu_device_count: "2" })).rejects.toThrow(/must be an integer; got "2"/);
 });

@@ -1,7 +1,9 @@
 import * as tf from "@tensorflow/tfjs";
 import { openEngine, valueAndGrad } from "../../src/index.ts";
+import { deviceUnderTest } from "../contract/devices.ts";
 
-// A process of its own with --expose-gc: a test runner's own growth would hide ours. Prints memory after / before.
+// A process of its own with --expose-gc: a test runner's own growth would hide ours. Takes the numbers of runs and of rounds of compiling
+// and releasing, prints memory after / before.
 
 const loss = (p: { w: tf.Tensor; v: tf.Tensor }, x: tf.Tensor): tf.Tensor =>
   tf.mean(tf.square(tf.matMul(tf.tanh(tf.matMul(x, p.w)), p.v)));
@@ -21,21 +23,24 @@ async function growth(warmUp: number, count: number, body: () => Promise<void>):
   return (await residentBytes()) / before;
 }
 
-const engine = await openEngine({ threads: 1 });
+const engine = await openEngine({ ...deviceUnderTest, threads: 1 });
+const [manyRuns, manyRounds] = process.argv.slice(2).map(Number) as [number, number];
 const params = engine.pack({ w: [64, 128], v: [128, 64] });
 const run = engine.compile(valueAndGrad(loss));
 const x = engine.zeros([32, 64]);
-const runs = await growth(3000, 10_000, async () => {
+const runs = await growth(0.3 * manyRuns, manyRuns, async () => {
   const { value, grads } = await run(params.views, x);
   [value, grads.w, grads.v].forEach((tensor) => tensor.dispose());
 });
-const rounds = await growth(60, 200, async () => {
+const rounds = await growth(0.3 * manyRounds, manyRounds, async () => {
   const packed = engine.pack({ w: [64, 128], v: [128, 64] });
   const again = engine.compile(valueAndGrad(loss));
-  await again(packed.views, engine.zeros([32, 64]));
+  const { value, grads } = await again(packed.views, x);
+  [value, grads.w, grads.v].forEach((tensor) => tensor.dispose());
   await again.release();
   [packed.flat, packed.views.w, packed.views.v].forEach((tensor) => tensor.dispose());
 });
-const left = engine.describe().programs.length;
-process.stdout.write(`${JSON.stringify({ runs, rounds, left })}\n`);
+const { programs, memory } = engine.describe();
+const [left, buffers] = [programs.length, memory?.buffers];
+process.stdout.write(`${JSON.stringify({ runs, rounds, left, buffers })}\n`);
 process.exit(0);
