@@ -13,6 +13,12 @@ const ropeTable = z
     factor: positive.nullish(),
     low_freq_factor: positive.nullish(),
     high_freq_factor: positive.nullish(),
+    attention_factor: positive.nullish(),
+    beta_fast: positive.nullish(),
+    beta_slow: positive.nullish(),
+    mscale: z.number().min(0).finite().nullish(),
+    mscale_all_dim: z.number().min(0).finite().nullish(),
+    truncate: z.boolean().nullish(),
     original_max_position_embeddings: dimension.nullish(),
     mrope_section: z.array(z.int().min(0)).length(3).nullish(),
   })
@@ -33,8 +39,17 @@ interface RopeConfig {
   readonly theta: number;
   /** Frequencies per axis (time, row, column); undefined when the file has none. */
   readonly sections: readonly number[] | undefined;
-  /** What the frequency of a given wavelength (in tokens) is multiplied by; undefined: nothing is scaled. */
-  readonly scale: ((wavelength: number) => number) | undefined;
+  /** How frequencies are stretched for longer contexts; undefined: not at all. */
+  readonly scaling: RopeScaling | undefined;
+}
+
+interface RopeScaling {
+  /** What each of the `headDim / 2` frequencies is multiplied by. */
+  readonly frequencyScale: readonly number[];
+  /** What queries and keys are multiplied by; 1 unless the kind of scaling says otherwise. */
+  readonly rotaryScale: number;
+  /** Longest sequence that the scaling was made for; undefined: `max_position_embeddings`. */
+  readonly contextLength?: number;
 }
 
 /**
@@ -42,68 +57,105 @@ interface RopeConfig {
  *
  * Throws `VlmR1Error` (`unsupported`) for a kind of scaling that is not known.
  */
-function resolveRope(fields: z.output<typeof ropeFields>, defaultTheta: number): RopeConfig {
+function resolveRope(fields: z.output<typeof ropeFields>, defaultTheta: number, headDim: number): RopeConfig {
   const tables = [fields.rope_parameters, fields.rope_scaling].filter(
     (table) => table !== undefined && table !== null,
   );
+  const theta =
+    fields.rope_parameters?.rope_theta ??
+    fields.rope_theta ??
+    fields.rope_scaling?.rope_theta ??
+    defaultTheta;
+  const context = fields.max_position_embeddings ?? undefined;
   return {
-    theta:
-      fields.rope_parameters?.rope_theta ??
-      fields.rope_theta ??
-      fields.rope_scaling?.rope_theta ??
-      defaultTheta,
+    theta,
     sections: tables.find((table) => table.mrope_section)?.mrope_section ?? undefined,
-    scale: tables
-      .map((table) => scaling(table, fields.max_position_embeddings ?? undefined))
-      .find((scale) => scale),
+    scaling: tables.map((table) => ropeScaling(table, { theta, headDim, context })).find((found) => found),
   };
 }
 
-function scaling(table: RopeTable, context: number | undefined): RopeConfig["scale"] {
+/** What scaling depends on beside its own fields. */
+interface RopeBase {
+  readonly theta: number;
+  readonly headDim: number;
+  /** `max_position_embeddings` */
+  readonly context: number | undefined;
+}
+
+function ropeScaling(table: RopeTable, base: RopeBase): RopeScaling | undefined {
   const type = table.rope_type ?? table.type ?? "default";
-  const { factor, low_freq_factor: low, high_freq_factor: high } = table;
+  const eachFrequency = (scale: (i: number) => number): number[] =>
+    Array.from({ length: base.headDim / 2 }, (_, i) => scale(i));
   switch (type) {
     case "default":
     case "mrope":
     case "dynamic": // Without effect up to max_position_embeddings, which is as far as prompts may go.
       return undefined;
-    case "linear":
-      return () => 1 / need(factor, "factor");
-    case "llama3": {
-      const original = need(
-        table.original_max_position_embeddings ?? context,
-        "original_max_position_embeddings",
-      );
-      return llama3Scale(
-        need(factor, "factor"),
-        need(low, "low_freq_factor"),
-        need(high, "high_freq_factor"),
-        original,
-      );
+    case "linear": {
+      const factor = need(table.factor, "factor");
+      return { frequencyScale: eachFrequency(() => 1 / factor), rotaryScale: 1 };
     }
+    case "llama3":
+      return { frequencyScale: eachFrequency(llama3Scale(table, base)), rotaryScale: 1 };
+    case "yarn":
+      return yarnScaling(table, base, eachFrequency);
     default:
       throw new VlmR1Error(
         "unsupported",
-        `config.json: rotary scaling "${type}" is not supported (supported: default, mrope, dynamic, linear, llama3). ` +
+        `config.json: rotary scaling "${type}" is not supported (supported: default, mrope, dynamic, linear, llama3, yarn). ` +
           "Remove the scaling if prompts stay within the original context.",
       );
   }
 }
 
-/**
- * Llama 3.1: long wavelengths are stretched by `factor`, short ones kept, with a ramp between. https://arxiv.org/abs/2407.21783
- */
-function llama3Scale(
-  factor: number,
-  low: number,
-  high: number,
-  original: number,
-): (wavelength: number) => number {
-  return (wavelength) => {
+/** Llama 3.1: long wavelengths are stretched by `factor`, short ones kept, a ramp between. https://arxiv.org/abs/2407.21783 */
+function llama3Scale(table: RopeTable, { theta, headDim, context }: RopeBase): (i: number) => number {
+  const factor = need(table.factor, "factor");
+  const low = need(table.low_freq_factor, "low_freq_factor");
+  const high = need(table.high_freq_factor, "high_freq_factor");
+  const original = need(
+    table.original_max_position_embeddings ?? context,
+    "original_max_position_embeddings",
+  );
+  return (i) => {
+    const wavelength = 2 * Math.PI * theta ** ((2 * i) / headDim); // in tokens
     if (wavelength > original / low) return 1 / factor;
     if (wavelength < original / high) return 1;
     const smooth = (original / wavelength - low) / (high - low);
     return (1 - smooth) / factor + smooth;
+  };
+}
+
+/**
+ * YaRN (https://arxiv.org/abs/2309.00071, sections 3.2 to 3.4): frequencies that turn more than `beta_fast` times in the original
+ * context are kept, those that turn less than `beta_slow` times are stretched by `factor`, a ramp over their indices lies between,
+ * and queries and keys are multiplied by 0.1 ln(factor) + 1. Source of the details: `_compute_yarn_parameters` of transformers.
+ */
+function yarnScaling(
+  table: RopeTable,
+  { theta, headDim, context }: RopeBase,
+  eachFrequency: (scale: (i: number) => number) => number[],
+): RopeScaling {
+  const original = need(
+    table.original_max_position_embeddings ?? context,
+    "original_max_position_embeddings",
+  );
+  const factor = table.factor ?? need(context, "factor") / original;
+  if (theta <= 1) refuse("invalid-data", `rope_theta is ${theta}; YaRN needs more than 1`);
+  const indexOf = (turns: number): number =>
+    (headDim * Math.log(original / (turns * 2 * Math.PI))) / (2 * Math.log(theta));
+  const [first, end] = [indexOf(table.beta_fast ?? 32), indexOf(table.beta_slow ?? 1)];
+  const truncate = table.truncate ?? true;
+  const low = Math.max(truncate ? Math.floor(first) : first, 0);
+  const high = Math.min(truncate ? Math.ceil(end) : end, headDim - 1);
+  const width = low === high ? 0.001 : high - low;
+  const stretched = (i: number): number => Math.min(Math.max((i - low) / width, 0), 1);
+  const grow = (mscale: number): number => (factor <= 1 ? 1 : 0.1 * mscale * Math.log(factor) + 1);
+  const { mscale, mscale_all_dim: all } = table;
+  return {
+    frequencyScale: eachFrequency((i) => stretched(i) / factor + (1 - stretched(i))),
+    rotaryScale: table.attention_factor ?? (mscale && all ? grow(mscale) / grow(all) : grow(1)),
+    contextLength: Math.floor(original * factor),
   };
 }
 
@@ -176,7 +228,7 @@ export function decoderConfig(fields: z.output<typeof decoderFields>, traits: De
       `the width of a head must be an even integer, hidden_size / num_attention_heads is ${headDim}`,
     );
   }
-  const rope = resolveRope(fields, traits.defaultTheta);
+  const rope = resolveRope(fields, traits.defaultTheta, headDim);
   const sections = traits.multimodal && (rope.sections ?? traits.multimodal.defaultSections);
   const interleaved = traits.multimodal?.interleaved ?? false;
   const total = sections?.reduce((sum, size) => sum + size, 0);
@@ -197,24 +249,26 @@ export function decoderConfig(fields: z.output<typeof decoderFields>, traits: De
     keyValueHeads,
     headDim,
     rmsNormEps: fields.rms_norm_eps ?? 1e-6,
-    contextLength: fields.max_position_embeddings ?? traits.defaultContext,
+    contextLength: Math.max(
+      fields.max_position_embeddings ?? traits.defaultContext,
+      rope.scaling?.contextLength ?? 0,
+    ),
     attentionBias: traits.attentionBias,
     outputBias: traits.outputBias ?? false,
     mlpBias: traits.mlpBias ?? false,
     queryKeyNorm: traits.queryKeyNorm,
     tiedHead: traits.tiedHead,
     ropeTheta: rope.theta,
-    ...(rope.scale ? { frequencyScale: frequencyScale(headDim, rope.theta, rope.scale) } : {}),
+    ...(rope.scaling && {
+      frequencyScale: rope.scaling.frequencyScale,
+      rotaryScale: rope.scaling.rotaryScale,
+    }),
     rotaryAxes: rotaryAxes(headDim / 2, sections, interleaved),
   };
 }
 
 function isToken(id: number | null | undefined, vocabularySize: number): id is number {
   return typeof id === "number" && id >= 0 && id < vocabularySize;
-}
-
-function frequencyScale(headDim: number, theta: number, scale: (wavelength: number) => number): number[] {
-  return Array.from({ length: headDim / 2 }, (_, i) => scale(2 * Math.PI * theta ** ((2 * i) / headDim)));
 }
 
 function refuse(code: "unsupported" | "invalid-data", what: string): never {

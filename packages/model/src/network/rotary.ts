@@ -53,9 +53,9 @@ export interface RotaryTables {
 /**
  * Tables for `n` tokens from their angles `[n, headDim / 2]`; the first half of the sines is negated, so that a rotation is
  * `x cos + swap(x) sin` with the halves of `x` swapped. RoFormer, https://arxiv.org/abs/2104.09864, equation 34, in the
- * half-split order of transformers.
+ * half-split order of transformers. All are multiplied by `scale`.
  */
-export function rotaryTables(angles: Float32Array, half: number): RotaryTables {
+export function rotaryTables(angles: Float32Array, half: number, scale = 1): RotaryTables {
   const rows = angles.length / half;
   const cos = new Float32Array(rows * half * 2);
   const sin = new Float32Array(rows * half * 2);
@@ -63,9 +63,9 @@ export function rotaryTables(angles: Float32Array, half: number): RotaryTables {
     for (let i = 0; i < half; i++) {
       const angle = angles[row * half + i] as number;
       const at = row * half * 2 + i;
-      cos[at] = cos[at + half] = Math.cos(angle);
-      sin[at + half] = Math.sin(angle);
-      sin[at] = -Math.sin(angle);
+      cos[at] = cos[at + half] = scale * Math.cos(angle);
+      sin[at + half] = scale * Math.sin(angle);
+      sin[at] = -scale * Math.sin(angle);
     }
   }
   return { cos, sin };
@@ -75,8 +75,10 @@ export function rotaryTables(angles: Float32Array, half: number): RotaryTables {
 export interface RotaryConfig {
   readonly headDim: number;
   readonly ropeTheta: number;
-  /** Factors of the `headDim / 2` rotary frequencies (Llama 3.1 and the like); absent: 1. */
+  /** Factors of the `headDim / 2` rotary frequencies (Llama 3.1, YaRN); absent: 1. */
   readonly frequencyScale?: readonly number[];
+  /** What rotated queries and keys are multiplied by (YaRN); absent: 1. */
+  readonly rotaryScale?: number;
   /** Position axis (0 time, 1 row, 2 column) that each of the `headDim / 2` rotary frequencies reads. All 0: plain RoPE. */
   readonly rotaryAxes: readonly number[];
 }
@@ -92,7 +94,7 @@ export function positionTables(decoder: RotaryConfig, axes: Positions["axes"]): 
     const frequency = (frequencies[i] as number) * (decoder.frequencyScale?.[i] ?? 1);
     for (let at = 0; at < length; at++) angles[at * half + i] = (axis[at] as number) * frequency;
   }
-  return rotaryTables(angles, half);
+  return rotaryTables(angles, half, decoder.rotaryScale);
 }
 
 /** Cosines and signed sines of rotary angles, both `[..., T, headDim]`, broadcastable to the heads. */

@@ -195,7 +195,7 @@ describe("a configuration that contradicts itself", () => {
     [{ hidden_size: "2048" }, /hidden_size is "2048"/],
     [{ num_key_value_heads: 3 }, /16 is not a multiple of num_key_value_heads 3/],
     [{ rope_scaling: { type: "mrope", mrope_section: [16, 24, 25] } }, /mrope_section adds up to 65/],
-    [{ rope_scaling: { type: "yarn", factor: 4 } }, /"yarn" is not supported/],
+    [{ rope_scaling: { type: "longrope", factor: 4 } }, /"longrope" is not supported/],
     [{ hidden_act: "gelu" }, /hidden_act is "gelu"/],
     [{ use_sliding_window: true }, /use_sliding_window/],
     [{ num_hidden_layers: 1e9 }, /num_hidden_layers/],
