@@ -1,6 +1,12 @@
 export { resizeImage, type ResizeFilter, type ResizeTarget } from "@vlmr1/core";
 export { concat, filter, map, shuffled, split, take } from "./dataset/arrange.ts";
-export type { BadSampleOptions, LoadedDataset, SkippedSamples } from "./dataset/bad-samples.ts";
+export {
+  withSubstitutes,
+  type LoadedDataset,
+  type LoaderOptions,
+  type SkippedSamples,
+  type SubstituteOptions,
+} from "./dataset/bad-samples.ts";
 export { mix, type MixPart } from "./dataset/arrange.ts";
 export { stream, type StreamedSample, type StreamOptions } from "./dataset/arrange.ts";
 export type { PickleValue } from "./pickle/machine.ts";

@@ -83,22 +83,41 @@ export function odinwQuestion(names: readonly string[]): string {
   return `Locate every instance that belongs to the following categories: '${names.join(", ")}'. Report bbox coordinates in JSON format.`;
 }
 
-/** What Python's `str(value)` gives for a value read from JSON: `[1, 2.5]`, `True`, `None`, `{'a': 'b'}`. Text stays as it is. */
+/**
+ * What Python's `str(value)` gives for a value read from JSON or a table: `[1, 2.5]`, `True`, `None`, `{'a': 'b'}`,
+ * `2024-05-01 12:30:00`. Text stays as it is.
+ */
 export function pythonText(value: unknown): string {
   return typeof value === "string" ? value : pythonRepr(value);
 }
 
 function pythonRepr(value: unknown): string {
   if (value === null || value === undefined) return "None";
-  if (value === true) return "True";
-  if (value === false) return "False";
+  if (typeof value === "boolean") return value ? "True" : "False";
   if (typeof value === "string") return quoted(value);
-  if (Array.isArray(value)) return `[${value.map(pythonRepr).join(", ")}]`;
-  if (typeof value === "object") {
-    const members = Object.entries(value).map(([key, member]) => `${quoted(key)}: ${pythonRepr(member)}`);
-    return `{${members.join(", ")}}`;
+  if (typeof value === "number" && !Number.isFinite(value)) {
+    return Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
   }
-  return String(value);
+  if (typeof value !== "object") return String(value);
+  if (value instanceof Date) return pythonDate(value);
+  if (value instanceof Uint8Array) return `b'${Array.from(value, byteText).join("")}'`;
+  if (ArrayBuffer.isView(value)) return pythonRepr(Array.from(value as Float64Array));
+  if (Array.isArray(value)) return `[${value.map(pythonRepr).join(", ")}]`;
+  const entries = value instanceof Map ? [...(value as Map<unknown, unknown>)] : Object.entries(value);
+  return `{${entries.map(([key, member]) => `${pythonRepr(key)}: ${pythonRepr(member)}`).join(", ")}}`;
+}
+
+/** A day without a time is a `date`, all else a `datetime`: `2024-05-01`, `2024-05-01 12:30:00`. */
+function pythonDate(date: Date): string {
+  if (Number.isNaN(date.getTime())) return "NaT";
+  const [day, time] = date.toISOString().split("T") as [string, string];
+  const clock = time.replace("Z", "").replace(/\.000$/, "");
+  return clock === "00:00:00" ? day : `${day} ${clock}`;
+}
+
+function byteText(byte: number): string {
+  const isPlain = byte >= 0x20 && byte < 0x7f && byte !== 0x27 && byte !== 0x5c;
+  return isPlain ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`;
 }
 
 /** A Python string literal: single quotes, double ones where only those spare an escape. */

@@ -29,6 +29,12 @@ export interface EvaluateOptions<Target> {
   readonly resamples?: number;
   /** Share of resampled means inside the interval. Default 0.95. */
   readonly level?: number;
+  /**
+   * What to do about a sample that cannot be read, or that the model cannot take (a picture too narrow, a prompt over
+   * the context). `throw` (default): it ends the evaluation. `skip`: it is left out of every number, counted and named
+   * in the report's `leftOut`. It is never replaced by another.
+   */
+  readonly onBadSample?: "throw" | "skip";
   readonly signal?: AbortSignal;
   /** Called with each row as soon as it is scored. */
   readonly onRow?: (row: EvaluationRow) => void;
@@ -54,9 +60,21 @@ export interface EvaluationRow {
   readonly scores: Readonly<Record<string, number>>;
 }
 
+/** A sample that was left out, and why. */
+export interface LeftOutSample {
+  /** Index in the dataset. */
+  readonly index: number;
+  /** Its id, when it could be read. */
+  readonly id?: string;
+  readonly problem: string;
+}
+
 /** The outcome of {@link evaluate}. */
 export interface EvaluationReport {
+  /** Samples that the numbers are about. */
   readonly samples: number;
+  /** Samples that are in none of the numbers; empty unless bad samples were to be skipped. */
+  readonly leftOut: readonly LeftOutSample[];
   /** The share of resampled means inside the intervals. */
   readonly level: number;
   /** Each metric over all samples. */
@@ -87,6 +105,7 @@ export async function evaluate<Target>(options: EvaluateOptions<Target>): Promis
     throw invalid(`batchSize must be a whole number of samples >= 1, got ${batchSize}.`);
   }
   const rows: EvaluationRow[] = [];
+  const leftOut: LeftOutSample[] = [];
   for (let start = 0; start < dataset.length; start += batchSize) {
     if (options.signal?.aborted) {
       throw new VlmR1Error(
@@ -95,10 +114,16 @@ export async function evaluate<Target>(options: EvaluateOptions<Target>): Promis
       );
     }
     const count = Math.min(batchSize, dataset.length - start);
-    for (const row of await evaluateBatch(options, start, count)) {
+    for (const row of await evaluateBatch(options, start, count, leftOut)) {
       rows.push(row);
       options.onRow?.(row);
     }
+  }
+  if (rows.length === 0) {
+    throw new VlmR1Error(
+      "invalid-data",
+      `None of the ${dataset.length} samples can be used: ${leftOut[0]?.problem}`,
+    );
   }
   const names = Object.keys(options.metrics);
   const totalsOf = (members: readonly EvaluationRow[], label: string): Record<string, MeanInterval> =>
@@ -116,6 +141,7 @@ export async function evaluate<Target>(options: EvaluateOptions<Target>): Promis
   );
   return {
     samples: rows.length,
+    leftOut,
     level,
     totals: totalsOf(rows, "all"),
     groups: groups.map(({ group, count, value }) => ({ group, samples: count, totals: value })),
@@ -123,27 +149,82 @@ export async function evaluate<Target>(options: EvaluateOptions<Target>): Promis
   };
 }
 
+/** A sample and where in the dataset it stands. */
+interface PlacedSample<Target> {
+  readonly index: number;
+  readonly sample: Sample<Target>;
+}
+
 async function evaluateBatch<Target>(
   options: EvaluateOptions<Target>,
   start: number,
   count: number,
+  leftOut: LeftOutSample[],
 ): Promise<EvaluationRow[]> {
-  const { model, dataset, rng, completions = 1, temperature = 0, maxNewTokens, signal } = options;
-  const samples = await Promise.all(Array.from({ length: count }, (_, i) => dataset.get(start + i)));
-  const groups = await model.complete(samples, {
-    count: completions,
-    rng: rng.fork("sampling").fork(`${start}`),
-    temperature,
-    ...(maxNewTokens === undefined ? {} : { maxNewTokens }),
-    ...(signal ? { signal } : {}),
+  const { dataset, onBadSample = "throw" } = options;
+  const leave = (error: unknown, index: number, id?: string): void => {
+    if (onBadSample === "throw" || !isAboutData(error)) throw error;
+    leftOut.push({ index, ...(id !== undefined && { id }), problem: error.message });
+  };
+  const read = Array.from({ length: count }, async (_, i): Promise<PlacedSample<Target>[]> => {
+    try {
+      return [{ index: start + i, sample: await dataset.get(start + i) }];
+    } catch (error) {
+      leave(error, start + i);
+      return [];
+    }
   });
-  if (groups.length !== count || groups.some((group) => group.length !== completions)) {
+  const batch = (await Promise.all(read)).flat();
+  if (batch.length === 0) return [];
+  try {
+    return await completeAndScore(options, batch, `${start}`);
+  } catch (error) {
+    if (onBadSample === "throw" || !isAboutData(error)) throw error;
+  }
+  // One sample spoiled the batch for all: each is tried alone.
+  const rows: EvaluationRow[] = [];
+  for (const placed of batch) {
+    try {
+      rows.push(...(await completeAndScore(options, [placed], `${start} alone ${placed.index}`)));
+    } catch (error) {
+      leave(error, placed.index, placed.sample.id);
+    }
+  }
+  return rows;
+}
+
+/** Whether an error says that a sample is bad, and not the program or its options. */
+function isAboutData(error: unknown): error is VlmR1Error {
+  return (["invalid-data", "not-found", "limit", "unsupported"] as const).some((code) =>
+    VlmR1Error.is(error, code),
+  );
+}
+
+async function completeAndScore<Target>(
+  options: EvaluateOptions<Target>,
+  batch: readonly PlacedSample<Target>[],
+  stream: string,
+): Promise<EvaluationRow[]> {
+  const { model, rng, completions = 1, temperature = 0, maxNewTokens, signal } = options;
+  const groups = await model.complete(
+    batch.map(({ sample }) => sample),
+    {
+      count: completions,
+      rng: rng.fork("sampling").fork(stream),
+      temperature,
+      ...(maxNewTokens === undefined ? {} : { maxNewTokens }),
+      ...(signal ? { signal } : {}),
+    },
+  );
+  if (groups.length !== batch.length || groups.some((group) => group.length !== completions)) {
     throw invalid(
-      `The model must return ${count} groups of ${completions} completions, got groups of [${groups.map((group) => group.length).join(", ")}].`,
+      `The model must return ${batch.length} groups of ${completions} completions, got groups of [${groups.map((group) => group.length).join(", ")}].`,
     );
   }
   return Promise.all(
-    samples.map((sample, i) => scoreSample(options, sample, start + i, groups[i] as readonly Completion[])),
+    batch.map(({ sample, index }, i) =>
+      scoreSample(options, sample, index, groups[i] as readonly Completion[]),
+    ),
   );
 }
 

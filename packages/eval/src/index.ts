@@ -44,6 +44,7 @@ export {
   type EvaluateOptions,
   type EvaluationReport,
   type EvaluationRow,
+  type LeftOutSample,
   type ScoredCompletion,
 } from "./evaluate.ts";
 export {

@@ -23,7 +23,7 @@ export function reportToMarkdown(
   const interval = `${Number((report.level * 100).toFixed(2))} % interval`;
   const sections = [
     `# ${plain(title)}`,
-    `${report.samples} samples. Intervals are percentile bootstrap over samples.`,
+    `${report.samples} samples. Intervals are percentile bootstrap over samples.${leftOutText(report)}`,
     table(
       ["metric", "mean", interval],
       names.map((name) => [plain(name), ...meanCells(report.totals[name] as MeanInterval)]),
@@ -56,6 +56,20 @@ export function reportToMarkdown(
     );
   }
   return `${sections.join("\n\n")}\n`;
+}
+
+/** How many samples of a report are named one by one as left out. */
+const namedLeftOut = 20;
+
+function leftOutText({ leftOut }: EvaluationReport): string {
+  if (leftOut.length === 0) return "";
+  const named = leftOut
+    .slice(0, namedLeftOut)
+    .map(
+      ({ index, id, problem }) => `- ${index}${id === undefined ? "" : ` (${plain(id)})`}: ${plain(problem)}`,
+    );
+  const more = leftOut.length > namedLeftOut ? [`- and ${leftOut.length - namedLeftOut} more`] : [];
+  return ` ${leftOut.length} bad samples are left out of every number:\n\n${[...named, ...more].join("\n")}`;
 }
 
 function rowCells(row: EvaluationRow, names: readonly string[]): string[] {

@@ -147,3 +147,31 @@ describe("the summary text", () => {
     `);
   });
 });
+
+test("ids of images as text, and two categories of one name, as pycocotools has them", () => {
+  // pycocotools 2.0.11 on the same records.
+  const { annotations, results, stats } = fixture<{
+    annotations: CocoFile;
+    results: CocoResult[];
+    stats: number[];
+  }>("string_ids.json");
+  const evaluation = evaluateCoco({ annotations, results });
+  expect(greatestDifference(evaluation.stats, stats)).toBe(0);
+  expect(evaluation.categories.map(({ id, name }) => [id, name])).toEqual([
+    [1, "cat"],
+    [2, "cat"],
+  ]);
+  const asText = annotations.annotations.map((annotation) => ({
+    ...annotation,
+    iscrowd: null as unknown as number,
+  }));
+  expect(evaluateCoco({ annotations: { ...annotations, annotations: asText }, results }).stats).toEqual(
+    evaluation.stats,
+  );
+  expect(() => evaluateCoco({ annotations, results: [{ ...results[0]!, image_id: 3 }] })).toThrow(
+    /"image_id" 3 is none/,
+  );
+  expect(() => evaluateCoco({ annotations, results: [{ ...results[0]!, image_id: 2 ** 53 }] })).toThrow(
+    /below 2\^53/,
+  );
+});

@@ -9,6 +9,7 @@ import {
 } from "@vlmr1/core";
 import { describe, expect, test } from "vitest";
 import { evaluate, type EvaluateOptions } from "../src/evaluate.ts";
+import { reportToMarkdown } from "../src/report.ts";
 
 interface Sum {
   readonly sum: number;
@@ -158,6 +159,53 @@ describe("evaluate refuses", () => {
     const stop = (): void => controller.abort();
     expect(await errorOf({ signal: controller.signal, batchSize: 4, onRow: stop })).toMatchInlineSnapshot(
       `"aborted: The evaluation was stopped after 4 of 21 samples."`,
+    );
+  });
+});
+
+describe("bad samples", () => {
+  const unreadable: Dataset<Sum> = {
+    length: samples.length,
+    get: async (index) => {
+      if (index === 4) throw new VlmR1Error("invalid-data", "line 5: the picture is cut in half");
+      return samples[index] as Sample<Sum>;
+    },
+  };
+  const picky: CompletionModel = {
+    complete: async (batch, how) => {
+      const bad = batch.find(({ id }) => id === "q7");
+      if (bad) throw new VlmR1Error("invalid-data", "the picture of q7 is 1093 x 5 pixels");
+      return model.complete(batch, how);
+    },
+  };
+  test("end the evaluation unless they are to be skipped", async () => {
+    await expect(evaluate(options({ dataset: unreadable }))).rejects.toThrow("cut in half");
+    await expect(evaluate(options({ model: picky }))).rejects.toThrow("1093 x 5");
+  });
+  test("are left out of every number, counted and named, and never replaced by a neighbour", async () => {
+    const report = await evaluate(
+      options({ dataset: unreadable, model: picky, onBadSample: "skip", batchSize: 4 }),
+    );
+    expect(report.samples).toBe(19);
+    expect(report.leftOut).toEqual([
+      { index: 4, problem: "line 5: the picture is cut in half" },
+      { index: 7, id: "q7", problem: "the picture of q7 is 1093 x 5 pixels" },
+    ]);
+    expect(report.rows.map(({ index }) => index)).toEqual(
+      Array.from({ length: 21 }, (_, i) => i).filter((i) => i !== 4 && i !== 7),
+    );
+    expect(report.totals["exact"]?.mean).toBeCloseTo(10 / 19, 12);
+    expect(reportToMarkdown(report)).toContain(
+      "19 samples. Intervals are percentile bootstrap over samples. 2 bad samples are left out",
+    );
+    expect(reportToMarkdown(report)).toContain("- 7 (q7): the picture of q7 is 1093 x 5 pixels");
+  });
+  test("mistakes of the program are no bad samples, and a set without a good one is an error", async () => {
+    const broken: CompletionModel = { complete: () => Promise.reject(new TypeError("a mistake")) };
+    await expect(evaluate(options({ model: broken, onBadSample: "skip" }))).rejects.toThrow(TypeError);
+    const none: Dataset<Sum> = { length: 2, get: () => Promise.reject(new VlmR1Error("not-found", "gone")) };
+    await expect(evaluate(options({ dataset: none, onBadSample: "skip" }))).rejects.toThrow(
+      "None of the 2 samples",
     );
   });
 });

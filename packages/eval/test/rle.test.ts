@@ -185,7 +185,6 @@ describe("malformed masks are refused with the value and the way out", () => {
     ["counts for another size", () => decodeRle({ size: [3, 3], counts: [2, 2] })],
     ["counts that are no numbers", () => decodeRle({ size: [3, 3], counts: [9, -1, 1] })],
     ["a size that is none", () => decodeRle({ size: [3, 3.5], counts: [9] })],
-    ["two points", () => rleFromPolygon([1, 2, 3, 4], 9, 9)],
     ["an odd number of coordinates", () => rleFromPolygon([1, 2, 3, 4, 5, 6, 7], 9, 9)],
     ["a coordinate that is not finite", () => rleFromPolygon([1, 2, 3, 4, 5, NaN], 9, 9)],
     ["a polygon the size of a planet", () => rleFromPolygon([0, 0, 1e9, 0, 1e9, 1e9], 9, 9)],
@@ -197,4 +196,12 @@ describe("malformed masks are refused with the value and the way out", () => {
   ])("%s", (_, action) => {
     expect(refused(action)).toMatchSnapshot();
   });
+});
+
+test("a polygon of one or two points encloses nothing, and may stand among others", () => {
+  // pycocotools 2.0.11: mask.merge(mask.frPyObjects([[1,1,6,1,6,6],[2,3,9,8]], 10, 12))
+  const triangle = [1, 1, 6, 1, 6, 6];
+  const merged = rleFromSegmentation([triangle, [2, 3, 9, 8], [2, 3]], 10, 12);
+  expect(merged.counts).toBe("e0191O1O1j1");
+  expect(rleArea(rleFromSegmentation([[2, 3, 5, 4]], 10, 12))).toBe(0);
 });

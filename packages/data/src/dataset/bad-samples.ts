@@ -1,11 +1,15 @@
 import { type Dataset, type ErrorCode, type Sample, VlmR1Error } from "@vlmr1/core";
+import type { Mention } from "@vlmr1/core/files";
+import type { LoadImageOptions } from "../images/load-image.ts";
 
-/** What a loader does with a record or image that it cannot use. */
-export interface BadSampleOptions {
+/** What every loader of files takes. */
+export interface LoaderOptions extends LoadImageOptions {
   /**
-   * `throw` (default): the first bad record or image is an error that says where it is and what is wrong.
-   * `skip`: bad records are left out, counted and kept in `skipped`. A sample whose image turns out to be damaged only when it is
-   * asked for is replaced by the next good one, and counted too.
+   * `throw` (default): the first bad record met while loading is an error that says where it is and what is wrong.
+   * `skip`: bad records, and records whose images are not there, are left out, counted and kept in `skipped`.
+   *
+   * Whichever it is, a sample whose image turns out to be damaged when it is asked for is an error then: an evaluation
+   * that silently measured its neighbour would be wrong. Training goes on with {@link withSubstitutes}.
    */
   readonly onBadSample?: "throw" | "skip";
 }
@@ -18,9 +22,11 @@ export interface SkippedSamples {
   readonly errors: readonly VlmR1Error[];
 }
 
-/** A dataset read from files, which knows what it left out. */
+/** A dataset read from files, which knows what it left out and what it doubts. */
 export interface LoadedDataset<Target> extends Dataset<Target> {
   readonly skipped: SkippedSamples;
+  /** What may be wrong, in a sentence each: fractions read as pixels, ids that several records share. */
+  readonly warnings: readonly string[];
 }
 
 const KEPT_ERRORS = 100;
@@ -36,6 +42,9 @@ export interface SkipLog {
   note(error: unknown): void;
   /** Counts `error` whatever the option says: for flaws that published files are known to have. */
   leaveOut(error: VlmR1Error): void;
+  readonly warnings: readonly string[];
+  /** Notes what may be wrong at a place; those of one kind become one warning with their number. */
+  doubt(kind: string, mention: Mention): void;
 }
 
 /** Makes an empty log for the option `onBadSample`. */
@@ -48,6 +57,7 @@ export function createSkipLog(onBadSample: "throw" | "skip" = "throw"): SkipLog 
   }
   const errors: VlmR1Error[] = [];
   const skipped = { count: 0, errors };
+  const doubts = new Map<string, { readonly first: Mention; count: number }>();
   const leaveOut = (error: VlmR1Error): void => {
     skipped.count++;
     if (errors.length < KEPT_ERRORS) errors.push(error);
@@ -60,6 +70,17 @@ export function createSkipLog(onBadSample: "throw" | "skip" = "throw"): SkipLog 
       leaveOut(error);
     },
     leaveOut,
+    get warnings() {
+      return Array.from(doubts, ([kind, { first, count }]) => {
+        const more = count === 1 ? "" : ` and ${count - 1} more`;
+        return `${first.file}, ${first.place}${more}: ${kind}.`;
+      });
+    },
+    doubt(kind, first) {
+      const known = doubts.get(kind);
+      if (known) known.count++;
+      else doubts.set(kind, { first, count: 1 });
+    },
   };
 }
 
@@ -72,31 +93,75 @@ interface LoadedSamples<Target> {
   read(index: number): Promise<Sample<Target>>;
 }
 
-/** Makes a dataset of samples that are read one by one: checks the index, and keeps what `onBadSample` promises. */
+/** Makes a dataset of samples that are read one by one. */
 export function loadedDataset<Target>({
   name,
   length,
   log,
   read,
 }: LoadedSamples<Target>): LoadedDataset<Target> {
-  const bad = new Set<number>();
   return {
     length,
     skipped: log.skipped,
+    get warnings() {
+      return log.warnings;
+    },
     async get(index) {
       checkIndex(name, index, length);
+      return read(index);
+    },
+  };
+}
+
+/** How bad samples are replaced while training. */
+export interface SubstituteOptions<Target> {
+  /** Looks at a sample that was read; throws what a model cannot use, with the reason. */
+  readonly check?: (sample: Sample<Target>) => void | Promise<void>;
+  /** Called once for each bad sample, with its index. */
+  readonly onBadSample?: (error: VlmR1Error, index: number) => void;
+}
+
+/**
+ * For training only: a sample that cannot be read, or that `check` refuses, is replaced by the next good one, named to
+ * `onBadSample` and counted in `skipped`. The same index always gives the same sample. Evaluations leave bad samples
+ * out instead, since a neighbour counted twice is a wrong number.
+ *
+ * @throws VlmR1Error `invalid-data` (its `get` does) when no sample is good; other errors as they come.
+ */
+export function withSubstitutes<Target>(
+  dataset: Dataset<Target> & Partial<Pick<LoadedDataset<Target>, "skipped" | "warnings">>,
+  { check, onBadSample }: SubstituteOptions<Target> = {},
+): LoadedDataset<Target> {
+  const { length } = dataset;
+  const log = createSkipLog("skip");
+  const bad = new Set<number>();
+  return {
+    length,
+    get skipped() {
+      const before = dataset.skipped ?? { count: 0, errors: [] };
+      const errors = [...before.errors, ...log.skipped.errors].slice(0, KEPT_ERRORS);
+      return { count: before.count + log.skipped.count, errors };
+    },
+    get warnings() {
+      return dataset.warnings ?? [];
+    },
+    async get(index) {
+      checkIndex("withSubstitutes", index, length);
       for (let step = 0; step < length; step++) {
         const candidate = (index + step) % length;
         if (bad.has(candidate)) continue;
         try {
-          return await read(candidate);
+          const sample = await dataset.get(candidate);
+          await check?.(sample);
+          return sample;
         } catch (error) {
           if (bad.has(candidate)) continue; // met at the same time by another call, and counted there
           log.note(error);
           bad.add(candidate);
+          onBadSample?.(error as VlmR1Error, candidate);
         }
       }
-      throw new VlmR1Error("invalid-data", `${name}: none of its ${length} samples can be read.`, {
+      throw new VlmR1Error("invalid-data", `None of the ${length} samples can be used for training.`, {
         cause: log.skipped.errors[0],
       });
     },

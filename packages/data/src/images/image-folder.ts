@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
-import { type RgbImage, VlmR1Error } from "@vlmr1/core";
-import { type Mention, resolveInside } from "@vlmr1/core/files";
-import { loadImage } from "./load-image.ts";
+import { VlmR1Error, type ImageSize, type RgbImage } from "@vlmr1/core";
+import { invalidData, resolveInside, type Mention } from "@vlmr1/core/files";
+import { loadImage, storedSize, type LoadImageOptions } from "./load-image.ts";
 
 /** A folder of images that are opened by the names annotations give them, and never a file outside. */
 export interface ImageFolder {
@@ -17,10 +17,7 @@ export interface ImageFolder {
 }
 
 /** Opens a folder of images. @throws VlmR1Error `not-found` when there is no such folder. */
-export async function openImageFolder(
-  folder: string,
-  options: { readonly maxPixels?: number } = {},
-): Promise<ImageFolder> {
+export async function openImageFolder(folder: string, options: LoadImageOptions = {}): Promise<ImageFolder> {
   const root = resolve(folder);
   const found = await stat(root).catch(() => undefined);
   if (!found?.isDirectory()) {
@@ -42,19 +39,45 @@ export async function openImageFolder(
   };
 }
 
+/**
+ * Decodes an image and compares its size with the annotations': boxes of another size would be silently wrong.
+ *
+ * @throws VlmR1Error that says whether the picture is stored rotated, and how to leave it so.
+ */
+export async function loadSizedImage(
+  folder: ImageFolder,
+  path: string,
+  wanted: ImageSize,
+  mention: Mention,
+): Promise<RgbImage> {
+  const image = await folder.load(path, mention);
+  if (image.width === wanted.width && image.height === wanted.height) return image;
+  const stored = await storedSize(path).catch(() => image);
+  const isTurned = stored.width === wanted.width && stored.height === wanted.height;
+  throw invalidData({
+    ...mention,
+    problem:
+      `the image ${path} has ${image.width}x${image.height} pixels and the file says ${wanted.width}x${wanted.height}, so its boxes ` +
+      (isTurned
+        ? "would be wrong. The picture is turned upright as its EXIF orientation says, and the annotations count in the pixels " +
+          "as they are stored: switch the rotation off (exifRotation: false)"
+        : "would be wrong. Use the images that the annotations were made for"),
+  });
+}
+
 /** Puts the record in front of an error about its image. */
 export function atPlace(error: unknown, { file, place }: Mention): unknown {
   if (!VlmR1Error.is(error)) return error;
   return new VlmR1Error(error.code, `${file}, ${place}: ${error.message}`, { cause: error });
 }
 
-const AT_ONCE = 64;
+const atOnce = 64;
 
 /** Which of these files do not exist. */
 export async function missingFiles(paths: readonly string[]): Promise<Set<string>> {
   const missing = new Set<string>();
-  for (let start = 0; start < paths.length; start += AT_ONCE) {
-    const group = paths.slice(start, start + AT_ONCE);
+  for (let start = 0; start < paths.length; start += atOnce) {
+    const group = paths.slice(start, start + atOnce);
     const found = await Promise.all(
       group.map((path) =>
         stat(path).then(

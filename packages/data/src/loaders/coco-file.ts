@@ -202,14 +202,21 @@ function rawNumber({ bytes, fields }: LocatedRecord, field: number): number {
 function integer(record: LocatedRecord, field: number): number {
   const value = number(record, field);
   if (Number.isSafeInteger(value)) return value;
-  throw wrong(record, field, "this should be a whole number");
+  const isLarge = Number.isInteger(value);
+  throw wrong(
+    record,
+    field,
+    isLarge
+      ? "this should be below 2^53, where numbers lose digits; number the records anew"
+      : "this should be a whole number",
+  );
 }
 
 function flag(record: LocatedRecord, field: number): number {
   const { bytes, fields } = record;
   const written = bytes.toString("latin1", fields.spans[2 * field]!, fields.spans[2 * field]! + 5);
   if (written.startsWith("true")) return 1;
-  if (written.startsWith("false")) return 0;
+  if (written.startsWith("false") || written.startsWith("null")) return 0;
   const value = number(record, field);
   if (value === 0 || value === 1) return value;
   throw wrong(record, field, "this should be 0 or 1");
@@ -295,11 +302,11 @@ export async function readSegmentation(
   });
 }
 
-/** At least three points, all finite: [x, y, x, y, x, y, …]. */
+/** Points, all finite: [x, y, x, y, x, y, …]. Published files have polygons of two points, which enclose nothing. */
 function isPolygon(value: unknown): value is number[] {
   return (
     Array.isArray(value) &&
-    value.length >= 6 &&
+    value.length >= 2 &&
     value.length % 2 === 0 &&
     value.every((number) => Number.isFinite(number))
   );

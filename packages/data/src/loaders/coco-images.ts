@@ -1,7 +1,13 @@
 import { type Box, boxFromXywh, type RgbImage, type VlmR1Error } from "@vlmr1/core";
 import { invalidData, type Mention } from "@vlmr1/core/files";
-import { type BadSampleOptions, createSkipLog, type SkipLog } from "../dataset/bad-samples.ts";
-import { type ImageFolder, missingFiles, missingImage, openImageFolder } from "../images/image-folder.ts";
+import { type LoaderOptions, createSkipLog, type SkipLog } from "../dataset/bad-samples.ts";
+import {
+  type ImageFolder,
+  loadSizedImage,
+  missingFiles,
+  missingImage,
+  openImageFolder,
+} from "../images/image-folder.ts";
 import {
   type CocoImage,
   type CocoIndex,
@@ -24,15 +30,13 @@ export interface CocoObject {
 }
 
 /** What loaders of COCO files have in common. */
-export interface CocoFileOptions extends BadSampleOptions {
+export interface CocoFileOptions extends LoaderOptions {
   /** The instances file, for example `annotations/instances_train2017.json`. */
   readonly annotations: string;
   /** The folder that the file's `file_name`s are relative to. */
   readonly images: string;
   /** Whether targets carry polygons and run lengths, which are read from the file for each sample. Default true. */
   readonly segmentation?: boolean;
-  /** Largest image decoded, in pixels. */
-  readonly maxPixels?: number;
 }
 
 /** An image with all that a COCO file says about it. */
@@ -98,23 +102,6 @@ async function goodRows(index: CocoIndex, spoiled: ReadonlySet<number>, folder: 
 
 function mentionOf({ path }: CocoIndex, row: number): Mention {
   return { file: path, place: `images[${row}]` };
-}
-
-/** Decodes an image and compares its size with the annotations': boxes of another size would be silently wrong. */
-export async function loadSizedImage(
-  folder: ImageFolder,
-  path: string,
-  record: Pick<CocoImage, "width" | "height">,
-  mention: Mention,
-): Promise<RgbImage> {
-  const image = await folder.load(path, mention);
-  if (image.width === record.width && image.height === record.height) return image;
-  throw invalidData({
-    ...mention,
-    problem:
-      `the image ${path} has ${image.width}x${image.height} pixels and the file says ${record.width}x${record.height}, so its boxes ` +
-      "would be wrong. Use the images that the annotations were made for",
-  });
 }
 
 async function readObjects(

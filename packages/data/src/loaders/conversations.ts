@@ -1,11 +1,12 @@
 import { VlmR1Error } from "@vlmr1/core";
 import { invalidData, type Mention } from "@vlmr1/core/files";
-import { type BadSampleOptions, createSkipLog, type LoadedDataset } from "../dataset/bad-samples.ts";
+import { type LoaderOptions, createSkipLog, type LoadedDataset } from "../dataset/bad-samples.ts";
 import { openImageFolder } from "../images/image-folder.ts";
 import { withoutTags } from "./problems.ts";
 import { plainTemplate, type PromptTemplate, pythonText, thinkTemplate } from "../prompts.ts";
 import { answerAsText, type AnswerReader } from "../records/answers.ts";
 import {
+  checkPlaceholders,
   idField,
   imageNames,
   type JsonRecord,
@@ -33,19 +34,17 @@ export interface VlmR1Row {
   readonly rewardMethod: string;
 }
 
-export interface VlmR1Options<Target> extends BadSampleOptions {
+export interface VlmR1Options<Target> extends LoaderOptions {
   readonly files: readonly VlmR1File[];
   /** Reads the answer: {@link answerAsText} (default), {@link answerAsBox}, {@link answerAsObjects}, or your own. */
   readonly answer?: AnswerReader<Target>;
   /** Default {@link thinkTemplate}; `recTemplate` for referring expressions. */
   readonly template?: PromptTemplate;
-  /** Largest image decoded, in pixels. */
-  readonly maxPixels?: number;
 }
 
 /**
  * Loads VLM-R1's JSONL: one `{id, image, conversations: [human, gpt], accu_reward_method?}` a line, from several files with a folder
- * each. `image` is a name, a list of names, or absent for a text-only row.
+ * each. `image` (or `images`) is a name, a list of names, or absent, null or empty for a text-only row.
  *
  * As in the published code, every `<image>` is taken out of the question, `<answer>` tags out of the answer.
  * @throws VlmR1Error `not-found`, or `invalid-data` naming file, line, field and value.
@@ -82,20 +81,7 @@ function parseRow<Target>(
   { template, answer, rewardMethod }: RowReading<Target>,
 ): ParsedRecord<Target & VlmR1Row> {
   const record = recordOf(value, mention);
-  const turns = optionalField(record, "conversations");
-  if (!Array.isArray(turns) || turns.length < 2) {
-    throw wrongField(
-      mention,
-      "conversations",
-      'a list [{"from": "human", "value": …}, {"from": "gpt", "value": …}]',
-      turns,
-    );
-  }
-  const question = optionalField(recordOf(turns[0], mention), "value");
-  if (typeof question !== "string")
-    throw wrongField(mention, "conversations[0].value", "the question as text", question);
-  const given = optionalField(recordOf(turns[1], mention), "value");
-  if (given === undefined) throw wrongField(mention, "conversations[1].value", "the answer", given);
+  const { question, answer: given, system, images } = firstExchange(record, mention);
   const text = typeof given === "string" ? given.replaceAll(/<\/?answer>/g, "").trim() : pythonText(given);
   const method = optionalField(record, "accu_reward_method") ?? rewardMethod;
   if (typeof method !== "string")
@@ -103,13 +89,14 @@ function parseRow<Target>(
   const read = answer(given, text, mention);
   return {
     ...idField(record, mention),
-    prompt: template(question.replaceAll("<image>", "")),
-    images: imageNames(record, "image", mention),
+    prompt: template(question),
+    images,
     target: (sizes) => ({ ...read(sizes), solution: `<answer> ${text} </answer>`, rewardMethod: method }),
+    ...(system === undefined ? {} : { system }),
   };
 }
 
-export interface ConversationOptions<Target> extends BadSampleOptions {
+export interface ConversationOptions<Target> extends LoaderOptions {
   /** A `.json` list (LLaVA, LLaMA-Factory) or `.jsonl` file. */
   readonly path: string;
   /** The folder that the records' `image` or `images` are relative to. */
@@ -118,26 +105,14 @@ export interface ConversationOptions<Target> extends BadSampleOptions {
   readonly answer?: AnswerReader<Target>;
   /** Default: the question is the prompt. */
   readonly template?: PromptTemplate;
-  /** Largest image decoded, in pixels. */
-  readonly maxPixels?: number;
 }
-
-/** Who speaks, under the names that LLaVA, ShareGPT and OpenAI's chat form use. */
-const SPEAKERS: Readonly<Record<string, "system" | "user" | "assistant">> = {
-  system: "system",
-  human: "user",
-  user: "user",
-  gpt: "assistant",
-  assistant: "assistant",
-  chatgpt: "assistant",
-};
 
 /**
  * Loads LLaVA and ShareGPT conversations: `{id, image, conversations: [{from, value}, …]}` or `{images, messages: [{role, content}, …]}`.
  *
  * The first question becomes the prompt, the first answer the target and what supervised fine-tuning imitates, a system turn the
- * sample's system message; later turns are not used. The number of `<image>` placeholders, when there are any, must be the number of
- * images.
+ * sample's system message; later turns are not used. The number of `<image>` placeholders in all turns, when there are any, must be the
+ * number of images; placeholders that other tools fill in (`<bbox>`, `<ref-object>`, `<video>`, …) are an error.
  * @throws VlmR1Error `not-found`, or `invalid-data` naming record, field and value.
  */
 export async function conversations<Target = { readonly answer: string }>(
@@ -155,41 +130,82 @@ function parseConversation<Target>(
   value: unknown,
   mention: Mention,
   template: PromptTemplate,
-  answer: AnswerReader<Target>,
+  read: AnswerReader<Target>,
 ): ParsedRecord<Target> {
   const record = recordOf(value, mention);
+  const { question, answer, answerPlace, system, images } = firstExchange(record, mention);
+  if (typeof answer !== "string") throw wrongField(mention, answerPlace, "text", answer);
+  return {
+    ...idField(record, mention),
+    prompt: template(question.trim()),
+    images,
+    target: read(answer, withoutTags(answer), mention),
+    answer,
+    ...(system === undefined ? {} : { system }),
+  };
+}
+
+/** Who speaks, under the names that LLaVA, ShareGPT and OpenAI's chat form use. */
+const speakers: Readonly<Record<string, "system" | "user" | "assistant">> = {
+  system: "system",
+  human: "user",
+  user: "user",
+  gpt: "assistant",
+  assistant: "assistant",
+  chatgpt: "assistant",
+};
+
+interface Turn {
+  readonly speaker: "system" | "user" | "assistant";
+  /** Text; an answer may be a number or a list, too. */
+  readonly said: unknown;
+  /** Where it is in the record, for errors. */
+  readonly place: string;
+}
+
+/** What a sample is made of: the first question of a conversation and its answer. */
+interface Exchange {
+  /** Without its `<image>` placeholders. */
+  readonly question: string;
+  readonly answer: unknown;
+  readonly answerPlace: string;
+  readonly system?: string;
+  /** The pictures that the question speaks of. */
+  readonly images: readonly string[];
+}
+
+/**
+ * Reads the first question and the answer that follows it, wherever a system turn stands.
+ *
+ * Every `<image>` of the conversation stands for one picture, in order; the sample gets those up to its question. A
+ * conversation without placeholders shows all its pictures at once.
+ */
+function firstExchange(record: JsonRecord, mention: Mention): Exchange {
   const turns = turnsOf(record, mention);
-  const question = turns.findIndex(({ speaker }) => speaker === "user");
-  const asked = turns[question];
-  const answered = turns[question + 1];
+  const spoken = turns.filter(({ speaker }) => speaker !== "system");
+  const at = spoken.findIndex(({ speaker }) => speaker === "user");
+  const [asked, answered] = spoken.slice(at < 0 ? spoken.length : at);
   if (asked === undefined || answered?.speaker !== "assistant") {
     throw invalidData({
       ...mention,
       problem: "a conversation should have a question and its answer, one after the other",
     });
   }
-  const names = imageNames(record, Object.hasOwn(record, "images") ? "images" : "image", mention);
-  const placeholders = asked.text.split("<image>").length - 1;
-  if (placeholders > 0 && placeholders !== names.length) {
-    throw invalidData({
-      ...mention,
-      problem: `the question has ${placeholders} <image> placeholders for ${names.length} images; the numbers should be equal`,
-    });
-  }
-  const system = turns.slice(0, question).find(({ speaker }) => speaker === "system")?.text;
+  if (typeof asked.said !== "string")
+    throw wrongField(mention, asked.place, "the question as text", asked.said);
+  const key = optionalField(record, "images") === undefined ? "image" : "images";
+  const names = imageNames(record, key, mention);
+  const texts = turns.map(({ said }) => (typeof said === "string" ? said : ""));
+  const placeholders = checkPlaceholders(texts, names.length, mention);
+  const upToQuestion = texts.slice(0, turns.indexOf(asked) + 1).join("");
+  const [system] = turns.filter(({ speaker }) => speaker === "system");
   return {
-    ...idField(record, mention),
-    prompt: template(asked.text.replaceAll("<image>", "").trim()),
-    images: names,
-    target: answer(answered.text, withoutTags(answered.text), mention),
-    answer: answered.text,
-    ...(system === undefined ? {} : { system }),
+    question: asked.said.replaceAll("<image>", ""),
+    answer: answered.said,
+    answerPlace: answered.place,
+    images: placeholders === 0 ? names : names.slice(0, upToQuestion.split("<image>").length - 1),
+    ...(typeof system?.said === "string" && { system: system.said }),
   };
-}
-
-interface Turn {
-  readonly speaker: "system" | "user" | "assistant";
-  readonly text: string;
 }
 
 function turnsOf(record: JsonRecord, mention: Mention): readonly Turn[] {
@@ -205,12 +221,16 @@ function turnsOf(record: JsonRecord, mention: Mention): readonly Turn[] {
   }
   return turns.map((entry, index): Turn => {
     const turn = recordOf(entry, mention);
-    const from = optionalField(turn, "from") ?? optionalField(turn, "role");
-    const speaker = typeof from === "string" && Object.hasOwn(SPEAKERS, from) ? SPEAKERS[from] : undefined;
+    // VLM-R1's own loader looks at positions only, and its files may leave the speakers out.
+    const from =
+      optionalField(turn, "from") ?? optionalField(turn, "role") ?? (index % 2 === 0 ? "human" : "gpt");
+    const speaker = typeof from === "string" && Object.hasOwn(speakers, from) ? speakers[from] : undefined;
     if (speaker === undefined)
-      throw wrongField(mention, `${key}[${index}].from`, `one of ${Object.keys(SPEAKERS).join(", ")}`, from);
-    const text = optionalField(turn, "value") ?? optionalField(turn, "content");
-    if (typeof text !== "string") throw wrongField(mention, `${key}[${index}].value`, "text", text);
-    return { speaker, text };
+      throw wrongField(mention, `${key}[${index}].from`, `one of ${Object.keys(speakers).join(", ")}`, from);
+    const said = optionalField(turn, "value") ?? optionalField(turn, "content");
+    const place = `${key}[${index}].value`;
+    if (said === undefined || (speaker !== "assistant" && typeof said !== "string"))
+      throw wrongField(mention, place, speaker === "assistant" ? "the answer" : "text", said);
+    return { speaker, said, place };
   });
 }

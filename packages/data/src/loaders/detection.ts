@@ -37,7 +37,7 @@ export interface CocoDataset extends LoadedDataset<CocoTarget> {
  */
 export async function cocoDetection(options: CocoOptions): Promise<CocoDataset> {
   const { index, length, log, read } = await openCocoImages(options);
-  const question = (options.question ?? detectionQuestion)([...index.categories.values()]);
+  const question = (options.question ?? detectionQuestion)([...new Set(index.categories.values())]);
   const prompt = (options.template ?? plainTemplate)(question);
   const dataset = loadedDataset<CocoTarget>({
     name: options.annotations,

@@ -1,21 +1,28 @@
 import { type Box, boxFromXywh, type RgbImage, type Sample, VlmR1Error } from "@vlmr1/core";
 import { invalidData, type Mention } from "@vlmr1/core/files";
 import {
-  type BadSampleOptions,
+  type LoaderOptions,
   createSkipLog,
   type LoadedDataset,
   loadedDataset,
   type SkipLog,
 } from "../dataset/bad-samples.ts";
 import { atPlace, type ImageFolder, openImageFolder } from "../images/image-folder.ts";
-import { loadImage } from "../images/load-image.ts";
+import { loadImage, type LoadImageOptions } from "../images/load-image.ts";
 import { type ProblemRow, withoutTags } from "./problems.ts";
 import { type PromptTemplate, pythonText, recQuestion, recTemplate, thinkTemplate } from "../prompts.ts";
 import { answerAsBox, answerAsText, type AnswerReader, type TargetOfImages } from "../records/answers.ts";
-import { optionalField, textField, wrongField } from "../records/record-samples.ts";
+import {
+  checkPlaceholders,
+  sharedId,
+  uniqueIds,
+  optionalField,
+  textField,
+  wrongField,
+} from "../records/record-samples.ts";
 import { openTable, type TableFile, type TableRow } from "../tables/open-table.ts";
 
-export interface HuggingFaceOptions<Target> extends BadSampleOptions {
+export interface HuggingFaceOptions<Target> extends LoaderOptions {
   /** A `.parquet` or `.arrow` file, a folder of parquet shards, or a folder written by `save_to_disk`. */
   readonly path: string;
   /** Which split of a folder; needed when there are several. */
@@ -34,8 +41,6 @@ export interface HuggingFaceOptions<Target> extends BadSampleOptions {
   readonly template?: PromptTemplate;
   /** The folder of images that the table only names. */
   readonly images?: string;
-  /** Largest image decoded, in pixels. */
-  readonly maxPixels?: number;
 }
 
 /**
@@ -53,11 +58,13 @@ export async function huggingFace<Target = { readonly answer: string }>(
   const parse = (row: TableRow, mention: Mention): readonly ParsedRow<Target & ProblemRow>[] => {
     const question = textField(row, problem, mention);
     const given = optionalField(row, solution);
-    if (given === undefined) throw wrongField(mention, solution, "the answer", given);
+    // A table without a value in a column of numbers holds NaN there.
+    if (given === undefined || Number.isNaN(given)) throw wrongField(mention, solution, "the answer", given);
     const read = answer(given, withoutTags(given), mention);
     return [
       {
         prompt: template(question.replaceAll("<image>", "")),
+        texts: [question],
         target: (sizes) => ({ ...read(sizes), solution: pythonText(given) }),
         ...named(row, { id, group }),
       },
@@ -69,7 +76,7 @@ export async function huggingFace<Target = { readonly answer: string }>(
     columns: [problem, solution, id, group].filter((column) => column !== undefined),
     imageColumn: image,
     folder: options.images === undefined ? undefined : await openImageFolder(options.images, options),
-    maxPixels: options.maxPixels,
+    loading: options,
     log,
     parse,
   });
@@ -96,7 +103,7 @@ export interface RefCocoTableTarget {
   readonly expression: string;
 }
 
-export interface RefCocoTableOptions extends BadSampleOptions {
+export interface RefCocoTableOptions extends LoaderOptions {
   /** A parquet file or folder, or a folder of `save_to_disk`. */
   readonly path: string;
   /** Which split of a folder: `val`, `test`, `testA`, `testB`. */
@@ -105,8 +112,6 @@ export interface RefCocoTableOptions extends BadSampleOptions {
   readonly question?: (expression: string) => string;
   /** Default {@link recTemplate}. */
   readonly template?: PromptTemplate;
-  /** Largest image decoded, in pixels. */
-  readonly maxPixels?: number;
 }
 
 /**
@@ -143,7 +148,7 @@ export async function refCocoTable(options: RefCocoTableOptions): Promise<Loaded
     columns: ["answer", "bbox"],
     imageColumn: "image",
     folder: undefined,
-    maxPixels: options.maxPixels,
+    loading: options,
     log: createSkipLog(options.onBadSample),
     parse,
   });
@@ -164,6 +169,8 @@ export interface ParsedRow<Target> {
   readonly prompt: string;
   readonly target: TargetOfImages<Target>;
   readonly group?: string;
+  /** The texts in which placeholders stand for the row's images. */
+  readonly texts?: readonly string[];
 }
 
 /** A table and what its rows mean. */
@@ -176,7 +183,7 @@ export interface TableReading<Target> {
   readonly imageColumn: string;
   /** Where images are that the table names instead of holding them. */
   readonly folder: ImageFolder | undefined;
-  readonly maxPixels: number | undefined;
+  readonly loading: LoadImageOptions;
   readonly log: SkipLog;
   /** The samples of a row, mostly one. @throws VlmR1Error `invalid-data`. */
   parse(row: TableRow, mention: Mention): readonly ParsedRow<Target>[];
@@ -194,15 +201,20 @@ export async function tableSamples<Target>(reading: TableReading<Target>): Promi
       );
     }
   }
+  if (table.length === 0) {
+    throw invalidData({
+      file: table.path,
+      problem: "the table has its columns and 0 rows; export the split again, or name another split",
+    });
+  }
   const places: { readonly row: number; readonly part: number }[] = [];
-  const ids = new Set<string>();
+  const ids = uniqueIds();
   await table.scan(columns, (row, index) => {
-    const mention = mentionOf(table, index);
+    const at = mentionOf(table, index);
+    const mention = { ...at, doubt: (kind: string) => log.doubt(kind, at) };
     try {
       for (const [part, { id }] of parse(row, mention).entries()) {
-        if (id !== undefined && ids.has(id))
-          throw invalidData({ ...mention, problem: `another row has the id "${id}"` });
-        if (id !== undefined) ids.add(id);
+        if (id !== undefined && ids.take(id, places.length)) mention.doubt(sharedId);
         places.push({ row: index, part });
       }
     } catch (error) {
@@ -221,7 +233,8 @@ export async function tableSamples<Target>(reading: TableReading<Target>): Promi
       if (parsed === undefined)
         throw invalidData({ ...mention, problem: "the file has changed since it was opened" });
       const images = await readImages(row[imageColumn], reading, mention);
-      return sampleOf(parsed, images, index);
+      checkPlaceholders(parsed.texts ?? [], images.length, mention);
+      return sampleOf(parsed, images, ids.renamed.get(position) ?? parsed.id ?? `row-${index}`);
     },
   });
 }
@@ -229,10 +242,10 @@ export async function tableSamples<Target>(reading: TableReading<Target>): Promi
 function sampleOf<Target>(
   parsed: ParsedRow<Target>,
   images: readonly RgbImage[],
-  row: number,
+  id: string,
 ): Sample<Target> {
   return {
-    id: parsed.id ?? `row-${row}`,
+    id,
     prompt: parsed.prompt,
     images,
     target: parsed.target(images),
@@ -256,13 +269,13 @@ async function readImages<Target>(
 
 async function readImage<Target>(
   cell: unknown,
-  { imageColumn, folder, maxPixels }: TableReading<Target>,
+  { imageColumn, folder, loading }: TableReading<Target>,
   mention: Mention,
 ): Promise<RgbImage> {
   const { bytes, path } = partsOf(cell);
   if (bytes !== undefined) {
     try {
-      return await loadImage(bytes, maxPixels === undefined ? {} : { maxPixels });
+      return await loadImage(bytes, loading);
     } catch (error) {
       throw atPlace(error, mention);
     }

@@ -5,16 +5,12 @@ import { invalidData, type Mention, unreadable } from "@vlmr1/core/files";
 import { parse } from "yaml";
 import { z } from "zod";
 import { concat, indices, select } from "../dataset/arrange.ts";
-import {
-  type BadSampleOptions,
-  createSkipLog,
-  type LoadedDataset,
-  type SkippedSamples,
-} from "../dataset/bad-samples.ts";
+import { type LoaderOptions, createSkipLog, type LoadedDataset } from "../dataset/bad-samples.ts";
 import { openImageFolder } from "../images/image-folder.ts";
 import { type PromptTemplate, pythonText, r1vTemplate, recTemplate } from "../prompts.ts";
 import { answerAsBox, answerAsText, type AnswerReader } from "../records/answers.ts";
 import {
+  checkPlaceholders,
   idField,
   imageNames,
   type JsonRecord,
@@ -26,7 +22,7 @@ import {
   wrongField,
 } from "../records/record-samples.ts";
 
-export interface VlmR1EvaluationOptions<Target> extends BadSampleOptions {
+export interface VlmR1EvaluationOptions<Target> extends LoaderOptions {
   /** A `.json` list or `.jsonl` file, for example `rec_jsons_processed/refcoco_val.json`. */
   readonly path: string;
   /** The folder that the records' `image` is relative to. */
@@ -35,8 +31,6 @@ export interface VlmR1EvaluationOptions<Target> extends BadSampleOptions {
   readonly answer?: AnswerReader<Target>;
   /** Default {@link recTemplate}. */
   readonly template?: PromptTemplate;
-  /** Largest image decoded, in pixels. */
-  readonly maxPixels?: number;
 }
 
 /**
@@ -55,7 +49,7 @@ export async function vlmR1Evaluation<Target = { readonly box: Box }>(
   const source = {
     path: options.path,
     images,
-    parse: (record: unknown, mention: { readonly file: string; readonly place: string }) => {
+    parse: (record: unknown, mention: Mention) => {
       const { id: _, ...parsed } = parseProblem(record, mention, {
         template,
         answer,
@@ -118,22 +112,25 @@ export async function vlmR1Yaml<Target = { readonly box: Box }>(
 ): Promise<LoadedDataset<Target & ProblemRow>> {
   const { datasets } = await readYaml(options.path);
   const parts: Dataset<Target & ProblemRow>[] = [];
-  const skips: SkippedSamples[] = [];
+  const loaded: LoadedDataset<unknown>[] = [];
   for (const [position, { json_path, sampling_strategy }] of datasets.entries()) {
     const path = resolve(dirname(options.path), json_path);
     const dataset = await vlmR1Evaluation({ ...options, path });
-    skips.push(dataset.skipped);
+    loaded.push(dataset);
     parts.push(sampled(dataset, sampling_strategy, options.rng?.fork(`dataset-${position}`), options.path));
   }
   return {
     ...concat(...parts),
     skipped: {
       get count() {
-        return skips.reduce((sum, { count }) => sum + count, 0);
+        return loaded.reduce((sum, { skipped }) => sum + skipped.count, 0);
       },
       get errors() {
-        return skips.flatMap(({ errors }) => errors);
+        return loaded.flatMap(({ skipped }) => skipped.errors);
       },
+    },
+    get warnings() {
+      return loaded.flatMap(({ warnings }) => warnings);
     },
   };
 }
@@ -188,15 +185,13 @@ function sampled<Target>(
   return select(dataset, (index) => order[index]!, count, strategy);
 }
 
-export interface R1vOptions extends BadSampleOptions {
+export interface R1vOptions extends LoaderOptions {
   /** `superclevr_test200_counting_problems.jsonl`, `geoqa_test_prompts.jsonl`, or a file of the same form. */
   readonly path: string;
   /** The folder that `image_path` is relative to. */
   readonly images: string;
   /** Default {@link r1vTemplate}. */
   readonly template?: PromptTemplate;
-  /** Largest image decoded, in pixels. */
-  readonly maxPixels?: number;
 }
 
 /**
@@ -244,10 +239,12 @@ export function parseProblem<Target>(
   const given = optionalField(record, fields.solution);
   if (given === undefined) throw wrongField(mention, fields.solution, "the answer", given);
   const read = answer(given, withoutTags(given), mention);
+  const images = imageNames(record, fields.image, mention);
+  checkPlaceholders([problem], images.length, mention);
   return {
     ...idField(record, mention),
     prompt: template(problem.replaceAll("<image>", "")),
-    images: imageNames(record, fields.image, mention),
+    images,
     target: (sizes) => ({ ...read(sizes), solution: pythonText(given) }),
     ...groupOf(record, group),
   };

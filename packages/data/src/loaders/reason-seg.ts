@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { type Box, clipBox, type ImageSize, pixels, VlmR1Error } from "@vlmr1/core";
 import { decodeUtf8, invalidData, unreadable } from "@vlmr1/core/files";
 import {
-  type BadSampleOptions,
+  type LoaderOptions,
   createSkipLog,
   loadedDataset,
   type LoadedDataset,
@@ -26,15 +26,13 @@ export interface ReasonSegTarget {
   readonly ignored: readonly Polygon[];
 }
 
-export interface ReasonSegOptions extends BadSampleOptions {
+export interface ReasonSegOptions extends LoaderOptions {
   /** The folder of one split: `ReasonSeg/val` with `x.jpg` and `x.json` side by side. */
   readonly folder: string;
   /** Default {@link recQuestion}. */
   readonly question?: (expression: string) => string;
   /** Default {@link recTemplate}. */
   readonly template?: PromptTemplate;
-  /** Largest image decoded, in pixels. */
-  readonly maxPixels?: number;
 }
 
 interface Annotation {

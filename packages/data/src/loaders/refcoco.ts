@@ -3,15 +3,21 @@ import { join } from "node:path";
 import { type Box, showValue, VlmR1Error } from "@vlmr1/core";
 import { invalidData, unreadable } from "@vlmr1/core/files";
 import {
-  type BadSampleOptions,
+  type LoaderOptions,
   createSkipLog,
   loadedDataset,
   type LoadedDataset,
   type SkipLog,
 } from "../dataset/bad-samples.ts";
-import { type ImageFolder, missingFiles, missingImage, openImageFolder } from "../images/image-folder.ts";
+import {
+  type ImageFolder,
+  loadSizedImage,
+  missingFiles,
+  missingImage,
+  openImageFolder,
+} from "../images/image-folder.ts";
 import { type CocoIndex, indexCoco, readSegmentation, type Segmentation } from "./coco-file.ts";
-import { boxOf, checkAnnotation, loadSizedImage } from "./coco-images.ts";
+import { boxOf, checkAnnotation } from "./coco-images.ts";
 import type { PickleValue } from "../pickle/machine.ts";
 import { readPickle } from "../pickle/read-pickle.ts";
 import { type PromptTemplate, recQuestion, recTemplate } from "../prompts.ts";
@@ -32,7 +38,7 @@ export interface RefCocoTarget {
   readonly segmentation?: Segmentation;
 }
 
-export interface RefCocoOptions extends BadSampleOptions {
+export interface RefCocoOptions extends LoaderOptions {
   /** The folder that holds `refcoco/`, `refcoco+/`, … as lichengunc/refer publishes them. */
   readonly root: string;
   readonly dataset: "refcoco" | "refcoco+" | "refcocog" | "refclef";
@@ -50,8 +56,6 @@ export interface RefCocoOptions extends BadSampleOptions {
   readonly template?: PromptTemplate;
   /** Whether targets carry the object's polygons, which are read from the file for each sample. Default false. */
   readonly segmentation?: boolean;
-  /** Largest image decoded, in pixels. */
-  readonly maxPixels?: number;
 }
 
 /**

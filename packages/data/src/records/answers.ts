@@ -18,7 +18,17 @@ export type TargetOfImages<Target> = (sizes: readonly ImageSize[]) => Target;
  * `text` is the same as Python would print it, without <answer> tags. It is called while loading, to find mistakes early; what it
  * returns is called when the images are decoded.
  */
-export type AnswerReader<Target> = (value: unknown, text: string, mention: Mention) => TargetOfImages<Target>;
+export type AnswerReader<Target> = (
+  value: unknown,
+  text: string,
+  mention: AnswerMention,
+) => TargetOfImages<Target>;
+
+/** Where an answer stands. */
+export interface AnswerMention extends Mention {
+  /** Notes what may be wrong with the answer; absent when a sample is read again after it was loaded. */
+  readonly doubt?: (kind: string) => void;
+}
 
 /** The answer as text: for exact, numeric, multiple-choice and mathematical rewards. */
 export function answerAsText(_value: unknown, text: string): TargetOfImages<{ readonly answer: string }> {
@@ -37,7 +47,7 @@ export function answerAsBoxIn<Kind extends FrameKind>(
 ): AnswerReader<{ readonly box: Box }> {
   return (value, text, mention) => {
     const written = Array.isArray(value) ? value : (boxInText(text) ?? text);
-    const box = boxIn<Kind>(written, "answer", mention);
+    const box = boxIn(written, frame, "answer", mention);
     return ([image]) => ({ box: boxInPixels(box, frame, image, "answer", mention) });
   };
 }
@@ -70,7 +80,7 @@ export function answerAsObjectsIn<Kind extends FrameKind>(frame: FrameOf<Kind>):
       const label = optionalField(record, "label");
       if (typeof label !== "string") throw wrongField(mention, "label", "text", label);
       const written = optionalField(record, "bbox_2d") ?? optionalField(record, "bbox");
-      return { label, box: boxIn<Kind>(written, "bbox_2d", mention) };
+      return { label, box: boxIn(written, frame, "bbox_2d", mention) };
     });
     return ([image]) => ({
       objects: objects.map(({ label, box }) => ({
@@ -81,10 +91,22 @@ export function answerAsObjectsIn<Kind extends FrameKind>(frame: FrameOf<Kind>):
   };
 }
 
-function boxIn<Kind extends FrameKind>(value: unknown, key: string, mention: Mention): Box<Kind> {
-  if (isBox(value)) return value as Box<FrameKind> as Box<Kind>;
-  throw wrongField(mention, key, "a box [x1, y1, x2, y2] with x1 < x2 and y1 < y2", value);
+function boxIn<Kind extends FrameKind>(
+  value: unknown,
+  frame: FrameOf<Kind>,
+  key: string,
+  mention: AnswerMention,
+): Box<Kind> {
+  if (!isBox(value)) throw wrongField(mention, key, "a box [x1, y1, x2, y2] with x1 < x2 and y1 < y2", value);
+  const isFraction = Math.max(...value) <= 1 && frame({ width: 1000, height: 1000 }).kind !== "unit";
+  if (isFraction) mention.doubt?.(unitScale);
+  return value as Box<FrameKind> as Box<Kind>;
 }
+
+/** What is said of boxes that can hardly be meant in the frame in which they are read. */
+export const unitScale =
+  "the box lies within 0..1, which is less than a pixel in the frame it is read in. " +
+  "When boxes are fractions of width and height, name that frame: answerAsBoxIn(unit), or --answer-frame unit";
 
 function boxInPixels<Kind extends FrameKind>(
   box: Box<Kind>,

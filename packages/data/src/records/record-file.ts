@@ -3,6 +3,7 @@ import { VlmR1Error } from "@vlmr1/core";
 import {
   decodeUtf8,
   invalidData,
+  lfsPointer,
   openFile,
   parseJson,
   readRange,
@@ -33,8 +34,53 @@ type BadRecord = (error: unknown) => void;
  * Every record is parsed and shown to `visit` once, so that a malformed file is found out at once; after that 16 bytes a record stay.
  * @throws VlmR1Error `not-found`, or `invalid-data` naming the line or record.
  */
-export function openRecordFile(path: string, visit: RecordVisitor, onBad?: BadRecord): Promise<RecordFile> {
-  return path.endsWith(".json") ? indexArray(path, visit, onBad) : indexLines(path, visit, onBad);
+export async function openRecordFile(
+  path: string,
+  visit: RecordVisitor,
+  onBad?: BadRecord,
+): Promise<RecordFile> {
+  const isArray = path.endsWith(".json");
+  const problem = otherForm(await readHead(path), isArray);
+  if (problem !== undefined) throw invalidData({ file: path, problem });
+  return isArray ? indexArray(path, visit, onBad) : indexLines(path, visit, onBad);
+}
+
+const headBytes = 1 << 16;
+
+async function readHead(path: string): Promise<Buffer> {
+  const handle = await openFile(path);
+  try {
+    const { bytesRead, buffer } = await handle.read(Buffer.alloc(headBytes), 0, headBytes, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** What a file really is when it is not what its name says, with the way out; undefined when nothing is wrong. */
+function otherForm(head: Buffer, isArray: boolean): string | undefined {
+  const pointer = lfsPointer(head);
+  if (pointer !== undefined) return pointer;
+  const text = head
+    .toString("utf8")
+    .replace(/^\ufeff/, "")
+    .trimStart();
+  if (!isArray && text.startsWith("[")) {
+    return "this is one JSON array, and a .jsonl file has one record {…} a line. Rename it to .json";
+  }
+  const [first = "", second = ""] = text.split("\n", 2);
+  if (isArray && first.trim().endsWith("}") && second.trimStart().startsWith("{") && isRecord(first)) {
+    return "this is JSON Lines, one record {…} a line, and a .json file is one array [{…}, {…}]. Rename it to .jsonl";
+  }
+  return undefined;
+}
+
+function isRecord(line: string): boolean {
+  try {
+    return typeof JSON.parse(line) === "object";
+  } catch {
+    return false;
+  }
 }
 
 async function indexArray(path: string, visit: RecordVisitor, onBad?: BadRecord): Promise<RecordFile> {

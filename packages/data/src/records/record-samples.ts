@@ -31,6 +31,8 @@ interface OpenSource<Target> extends RecordSource<Target> {
   readonly records: RecordFile;
   /** Begins every sample id, so that two files of one name stay apart. */
   readonly label: string;
+  /** Ids of the rows whose own another row has, too. */
+  readonly renamed: ReadonlyMap<number, string>;
 }
 
 /** Which record of which source a sample is. */
@@ -52,14 +54,14 @@ export async function recordSamples<Target>(
   const places: SamplePlace[] = [];
   for (const [position, source] of sources.entries()) {
     const label = labelOf(source.path, opened);
-    const { records, paths } = await indexSource(source, log);
+    const { records, paths, renamed } = await indexSource(source, log);
     const missing = log.skipping ? await missingFiles([...new Set(paths.flat())]) : new Set<string>();
     for (let row = 0; row < records.length; row++) {
       const absent = paths[row]?.find((path) => missing.has(path));
       if (absent === undefined) places.push({ source: position, row });
       else log.note(missingImage(absent, { file: source.path, place: records.place(row) }));
     }
-    opened.push({ ...source, records, label });
+    opened.push({ ...source, records, label, renamed });
   }
   return loadedDataset({
     name,
@@ -70,44 +72,63 @@ export async function recordSamples<Target>(
 }
 
 async function indexSource<Target>({ path, images, parse }: RecordSource<Target>, log: SkipLog) {
-  const ids = new Set<string>();
+  const ids = uniqueIds();
   const paths: string[][] = [];
+  let row = 0;
   const records = await openRecordFile(
     path,
     (record, place) => {
-      const mention = { file: path, place };
+      const mention = { file: path, place, doubt: (kind: string) => log.doubt(kind, { file: path, place }) };
       const parsed = parse(record, mention);
       const files = parsed.images.map((image) => images.resolve(image, mention));
-      if (parsed.id !== undefined) {
-        const id = String(parsed.id);
-        if (ids.has(id)) {
-          throw invalidData({
-            ...mention,
-            problem: `another record has the id ${showValue(parsed.id)}; give each its own, or none an id`,
-          });
-        }
-        ids.add(id);
-      }
+      if (parsed.id !== undefined && ids.take(String(parsed.id), row)) mention.doubt(sharedId);
       if (log.skipping) paths.push(files);
+      row++;
       return true;
     },
     (error) => log.note(error),
   );
-  return { records, paths };
+  return { records, paths, renamed: ids.renamed };
+}
+
+/** What is said of records that share an id: published sets of conversations have many. */
+export const sharedId =
+  "the id of an earlier record is used again, so -2, -3, … are added to make ids unique";
+
+/** Makes ids unique: the second of one name becomes `name-2`, and so on. Only those that change are remembered. */
+export function uniqueIds() {
+  const taken = new Set<string>();
+  const copies = new Map<string, number>();
+  const renamed = new Map<number, string>();
+  return {
+    /** New names by row. */
+    renamed,
+    /** Takes an id for a row; true when it had to be renamed. */
+    take(id: string, row: number): boolean {
+      let name = id;
+      for (let copy = copies.get(id) ?? 1; taken.has(name);) {
+        name = `${id}-${++copy}`;
+        copies.set(id, copy);
+      }
+      taken.add(name);
+      if (name !== id) renamed.set(row, name);
+      return name !== id;
+    },
+  };
 }
 
 async function readSample<Target>(
   sources: readonly OpenSource<Target>[],
   { source, row }: SamplePlace,
 ): Promise<Sample<Target>> {
-  const { path, images, parse, records, label } = sources[source]!;
+  const { path, images, parse, records, label, renamed } = sources[source]!;
   const mention = { file: path, place: records.place(row) };
   const parsed = parse(await records.read(row), mention);
   const pictures = await Promise.all(
     parsed.images.map((image) => images.load(images.resolve(image, mention), mention)),
   );
   return {
-    id: `${label}/${parsed.id ?? mention.place.replace(" ", "-")}`,
+    id: `${label}/${renamed.get(row) ?? parsed.id ?? mention.place.replace(" ", "-")}`,
     prompt: parsed.prompt,
     images: pictures,
     target: parsed.target(pictures),
@@ -146,20 +167,65 @@ export function optionalField(record: JsonRecord, key: string): unknown {
   return Object.hasOwn(record, key) ? (record[key] ?? undefined) : undefined;
 }
 
-/** The record's id, a string or number, or none. */
+/** The record's id, a string or number, or none. @throws VlmR1Error for a number that lost digits when it was read. */
 export function idField(record: JsonRecord, mention: Mention): { readonly id?: string | number } {
   const id = optionalField(record, "id");
   if (id === undefined) return {};
+  if (typeof id === "number" && Math.abs(id) > Number.MAX_SAFE_INTEGER) throw lossyId(mention, "id", id);
   if ((typeof id === "string" && id !== "") || (typeof id === "number" && Number.isFinite(id))) return { id };
   throw wrongField(mention, "id", "a string or number", id);
 }
 
-/** The image names of a record: none, one, or a list of at least one. */
+/** The error for an id above 2^53: JSON's numbers lose digits there, so that two ids may become one. */
+export function lossyId(mention: Mention, key: string, found: unknown): VlmR1Error {
+  return wrongField(
+    mention,
+    key,
+    "an id below 2^53, or the same id as text in quotes (larger numbers lose digits),",
+    found,
+  );
+}
+
+/** Placeholders that other tools replace before they train: ms-swift, LLaMA-Factory, Qwen-VL, InternVL, Phi. */
+const foreignPlaceholder =
+  /<(?:ref-object|bbox|\/?img|video|audio|IMG_CONTEXT|image[_-]?\d+)>|<\|(?:image|video|audio|vision)\w*\|>/i;
+
+/**
+ * Checks the placeholders in the texts of a record and returns the number of `<image>`.
+ *
+ * @param pictures how many pictures the record has.
+ * @throws VlmR1Error `invalid-data` when the two numbers differ, or for a placeholder that another tool fills in, which
+ * would be trained literally.
+ */
+export function checkPlaceholders(texts: readonly string[], pictures: number, mention: Mention): number {
+  let placeholders = 0;
+  for (const text of texts) {
+    const foreign = foreignPlaceholder.exec(text)?.[0];
+    if (foreign !== undefined) {
+      throw invalidData({
+        ...mention,
+        problem:
+          `the text has the placeholder ${foreign}, which another tool fills in before it trains; here it would be trained literally. ` +
+          "Write the data with its placeholders filled in; only <image> is read",
+      });
+    }
+    placeholders += text.split("<image>").length - 1;
+  }
+  if (placeholders > 0 && placeholders !== pictures) {
+    throw invalidData({
+      ...mention,
+      problem: `there are ${placeholders} <image> placeholders for ${pictures} images; the numbers should be equal`,
+    });
+  }
+  return placeholders;
+}
+
+/** The image names of a record: none, one, or a list. */
 export function imageNames(record: JsonRecord, key: string, mention: Mention): readonly string[] {
   const value = optionalField(record, key);
   if (value === undefined) return [];
   const names = Array.isArray(value) ? value : [value];
-  if (names.length > 0 && names.every((name) => typeof name === "string" && name !== "")) return names;
+  if (names.every((name) => typeof name === "string" && name !== "")) return names;
   throw wrongField(mention, key, "a file name or a list of file names", value);
 }
 

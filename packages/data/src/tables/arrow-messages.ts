@@ -4,6 +4,8 @@ export type ArrowType =
   | { readonly kind: "bool" }
   | { readonly kind: "int"; readonly bits: 8 | 16 | 32 | 64; readonly signed: boolean }
   | { readonly kind: "float"; readonly bits: 16 | 32 | 64 }
+  /** A date or timestamp: a signed integer in steps of which so many are a millisecond. */
+  | { readonly kind: "time"; readonly bits: 32 | 64; readonly perMillisecond: number }
   | { readonly kind: "text" | "bytes"; readonly large: boolean }
   | { readonly kind: "list"; readonly large: boolean }
   | { readonly kind: "fixed-list"; readonly size: number }
@@ -74,8 +76,11 @@ function readType(view: DataView, field: number, name: string): ArrowType {
     case 6:
       return { kind: "bool" };
     case 8: // Date: days in 32 bits, or milliseconds in 64
-      return integerType(shortField(view, table, 0, 1) === 0 ? 32 : 64, true, name);
-    case 10: // Timestamp
+      return shortField(view, table, 0, 1) === 0
+        ? { kind: "time", bits: 32, perMillisecond: 1 / 86_400_000 }
+        : { kind: "time", bits: 64, perMillisecond: 1 };
+    case 10: // Timestamp in seconds, milliseconds, microseconds or nanoseconds
+      return { kind: "time", bits: 64, perMillisecond: 1000 ** (shortField(view, table, 0) - 1) };
     case 18: // Duration
       return integerType(64, true, name);
     case 12:
@@ -205,7 +210,7 @@ function checkLengths({ field, length, validity, offsets, data }: ArrowColumn): 
   const short = (span: BufferSpan | undefined, bytes: number): boolean =>
     span !== undefined && span.length < bytes;
   const width =
-    type.kind === "int" || type.kind === "float"
+    type.kind === "int" || type.kind === "float" || type.kind === "time"
       ? type.bits / 8
       : type.kind === "fixed-bytes"
         ? type.size

@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { closeSync, openSync, readSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import type { VlmR1Error } from "@vlmr1/core";
-import { decodeUtf8, invalidData, unreadable } from "@vlmr1/core/files";
+import { decodeUtf8, invalidData, unreadable, lfsPointer, openFile } from "@vlmr1/core/files";
 import {
   type ArrowBatch,
   type ArrowColumn,
@@ -24,9 +24,7 @@ import type { TableFile, TableRow } from "./open-table.ts";
  * @see https://arrow.apache.org/docs/format/Columnar.html
  */
 export async function openArrowFile(path: string): Promise<TableFile> {
-  const handle = await open(path, "r").catch((cause: unknown) => {
-    throw unreadable(path, cause);
-  });
+  const handle = await openFile(path);
   try {
     const { fields, batches } = await readMessages(handle);
     return arrowTable(path, fields, batches);
@@ -59,7 +57,10 @@ async function readMessages(handle: FileHandle): Promise<Messages> {
   const { size } = await handle.stat();
   let fields: readonly ArrowField[] | undefined;
   const batches: ArrowBatch[] = [];
-  let position = (await readAt(handle, 0, Math.min(6, size))).toString("latin1") === MAGIC ? 8 : 0;
+  const head = await readAt(handle, 0, Math.min(64, size));
+  const pointer = lfsPointer(head);
+  if (pointer !== undefined) throw new RangeError(pointer);
+  let position = head.toString("latin1", 0, 6) === MAGIC ? 8 : 0;
   while (position < size) {
     const prefix = await readAt(handle, position, 8);
     if (prefix.readUInt32LE(0) !== 0xffffffff)
@@ -178,7 +179,7 @@ function preload(columns: readonly ArrowColumn[], source: ByteSource): ByteSourc
 export type ByteSource = (start: number, length: number) => Buffer;
 
 /**
- * The value of a column at `index`: null, boolean, number (bigint beyond 2^53), string, Uint8Array, array, or an object of a struct's
+ * The value of a column at `index`: null, boolean, number (bigint beyond 2^53), string, Uint8Array, Date, array, or an object of a struct's
  * members. Only the bytes of this value are asked from `source`.
  * @throws RangeError saying what is damaged.
  */
@@ -195,6 +196,8 @@ export function valueAt(column: ArrowColumn, index: number, source: ByteSource):
       return bitAt(column.data!, index, source);
     case "int":
       return integerAt(bytesAt(column.data!, index, type.bits / 8, source), type.bits, type.signed);
+    case "time":
+      return dateAt(bytesAt(column.data!, index, type.bits / 8, source), type);
     case "float":
       return floatAt(bytesAt(column.data!, index, type.bits / 8, source), type.bits);
     case "fixed-bytes":
@@ -277,6 +280,15 @@ function integerAt(bytes: Buffer, bits: 8 | 16 | 32 | 64, signed: boolean): numb
   if (bits < 64) return signed ? bytes.readIntLE(0, bits / 8) : bytes.readUIntLE(0, bits / 8);
   const value = signed ? bytes.readBigInt64LE(0) : bytes.readBigUInt64LE(0);
   return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+}
+
+/** A day or a moment; finer than a millisecond, which a Date cannot be, is rounded down. */
+function dateAt(
+  bytes: Buffer,
+  { bits, perMillisecond }: { readonly bits: 32 | 64; readonly perMillisecond: number },
+): Date {
+  const value = bits === 32 ? bytes.readInt32LE(0) : Number(bytes.readBigInt64LE(0));
+  return new Date(Math.floor(value / perMillisecond));
 }
 
 function floatAt(bytes: Buffer, bits: 16 | 32 | 64): number {

@@ -1,6 +1,6 @@
-import { open } from "node:fs/promises";
+import { Buffer } from "node:buffer";
 import { VlmR1Error } from "@vlmr1/core";
-import { invalidData, readRange, unreadable } from "@vlmr1/core/files";
+import { invalidData, readRange, unreadable, lfsPointer, openFile } from "@vlmr1/core/files";
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import type { TableFile, TableRow } from "./open-table.ts";
@@ -26,6 +26,12 @@ interface RowGroup {
  */
 export async function openParquetFile(path: string): Promise<TableFile> {
   const file = await openBuffer(path);
+  const head = Buffer.from(await file.slice(0, Math.min(file.byteLength, 64)));
+  if (head.length === 0) {
+    throw invalidData({ file: path, problem: "the file is empty (0 bytes); fetch or export it again" });
+  }
+  const pointer = lfsPointer(head);
+  if (pointer !== undefined) throw invalidData({ file: path, problem: pointer });
   // Any field of a damaged footer may be missing or of another type, so looking at it is decoding, too.
   const { metadata, groups, columns } = await decoding(path, async () => {
     const found = await parquetMetadataAsync(file, { geoparquet: false });
@@ -68,7 +74,7 @@ export async function openParquetFile(path: string): Promise<TableFile> {
 
 async function openBuffer(path: string): Promise<AsyncBuffer> {
   try {
-    const handle = await open(path, "r");
+    const handle = await openFile(path);
     try {
       const { size } = await handle.stat();
       const slice = (start: number, end = size): Promise<ArrayBuffer> => {

@@ -15,23 +15,23 @@ import {
   vlmR1Evaluation,
   vlmR1Jsonl,
   vlmR1Yaml,
-  type BadSampleOptions,
+  type LoaderOptions,
   type LoadedDataset,
 } from "../../src/index.ts";
 
 /** A loader, and the file of a published folder that is damaged before it runs. */
 export interface FuzzedFormat {
   readonly file: string;
-  load(root: string, options: BadSampleOptions): Promise<LoadedDataset<unknown> | Dataset<unknown>>;
+  load(root: string, options: LoaderOptions): Promise<LoadedDataset<unknown> | Dataset<unknown>>;
 }
 
 const images = (root: string): string => join(root, "images/mscoco/images/train2014");
 
-const coco = (root: string, file: string, options: BadSampleOptions) =>
+const coco = (root: string, file: string, options: LoaderOptions) =>
   cocoDetection({ annotations: join(root, file), images: images(root), ...options });
 
 const refs = (dataset: "refcoco" | "refcoco+" | "refcocog", splitBy: "unc" | "google" | "umd") => {
-  return (root: string, options: BadSampleOptions) =>
+  return (root: string, options: LoaderOptions) =>
     refCoco({ root, images: images(root), dataset, split: "val", splitBy, segmentation: true, ...options });
 };
 

@@ -1,8 +1,9 @@
 import { readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { VlmR1Error } from "@vlmr1/core";
 import { expect, test } from "vitest";
-import { cocoDetection, detectionQuestion } from "../../src/index.ts";
-import { all, copyOf, published, refusal, train2014 } from "../published.ts";
+import { cocoDetection, detectionQuestion, withSubstitutes } from "../../src/index.ts";
+import { all, copyOf, published, refusal, temporaryFolder, train2014 } from "../published.ts";
 
 const annotations = join(published, "coco/instances.json");
 
@@ -221,12 +222,98 @@ test("an image that is missing or cut off is an error, or skipped and counted", 
   await truncate(join(images, "COCO_train2014_000000000034.jpg"), 500);
   const options = { annotations: join(folder, "coco/instances.json"), images };
   const strict = await cocoDetection(options);
-  expect(await refusal(() => strict.get(0))).toMatch(/^not-found: .*images\[0\]: There is no image at/);
+  expect(await refusal(() => strict.get(0))).toMatch(/^not-found: .*images\[0\]: There is nothing at/);
   expect(await refusal(() => strict.get(2))).toMatch(/^invalid-data: .*images\[2\]: Cannot decode/);
   const lenient = await cocoDetection({ ...options, onBadSample: "skip" });
   expect(lenient.length).toBe(2); // the missing image is known at once, the damaged one when it is decoded
-  expect((await all(lenient)).map(({ id }) => id)).toEqual(["581857", "581857"]);
-  expect(lenient.skipped.count).toBe(2);
+  expect(lenient.skipped.count).toBe(1);
+  // Whoever evaluates gets the error: a neighbour in its place would be counted twice.
+  expect((await lenient.get(0)).id).toBe("581857");
+  expect(await refusal(() => lenient.get(1))).toMatch(/^invalid-data: .*images\[2\]: Cannot decode/);
+  const named: [string, number][] = [];
+  const training = withSubstitutes(lenient, {
+    onBadSample: ({ message }, index) => void named.push([/images\[\d\]/.exec(message)![0], index]),
+  });
+  expect((await all(training)).map(({ id }) => id)).toEqual(["581857", "581857"]);
+  expect((await all(training)).length).toBe(2);
+  expect([training.skipped.count, named]).toEqual([2, [["images[2]", 1]]]);
+});
+
+test("training replaces what the model cannot use, and says so when nothing is left", async () => {
+  const dataset = await cocoDetection({ annotations, images: train2014 });
+  const check = ({ id }: { readonly id: string }): void => {
+    if (id !== "581857") throw new VlmR1Error("limit", `sample ${id}: the prompt has 900 tokens`);
+  };
+  const training = withSubstitutes(dataset, { check });
+  expect((await all(training)).map(({ id }) => id)).toEqual(["581857", "581857", "581857"]);
+  expect(training.skipped.errors.map(({ code }) => code)).toEqual(["limit", "limit"]);
+  const none = withSubstitutes(dataset, {
+    check: () => {
+      throw new VlmR1Error("invalid-data", "none is good");
+    },
+  });
+  expect(await refusal(() => none.get(0))).toMatch(/None of the 3 samples can be used for training/);
+  const broken = withSubstitutes(dataset, {
+    check: () => {
+      throw new TypeError("a mistake of the program");
+    },
+  });
+  await expect(broken.get(0)).rejects.toThrow(TypeError);
+});
+
+test("boxes in the pixels of a picture as it is stored: the error names the switch", async () => {
+  const folder = await temporaryFolder();
+  await writeFile(
+    join(folder, "turned.jpg"),
+    await readFile(new URL("../images/fixtures/field-rot.jpg", import.meta.url)),
+  );
+  const file = {
+    images: [{ id: 1, file_name: "turned.jpg", width: 48, height: 36 }],
+    categories: [{ id: 1, name: "cat" }],
+    annotations: [
+      {
+        id: 1,
+        image_id: 1,
+        category_id: 1,
+        bbox: [4, 4, 40, 30],
+        iscrowd: null,
+        segmentation: [[1, 2, 3, 4]],
+      },
+    ],
+  };
+  const options = { annotations: join(folder, "a.json"), images: folder };
+  await writeFile(options.annotations, JSON.stringify(file));
+  const upright = await cocoDetection(options);
+  expect(await refusal(() => upright.get(0))).toMatch(
+    /has 36x48 pixels and the file says 48x36.*EXIF.*exifRotation: false/,
+  );
+  const stored = await cocoDetection({ ...options, exifRotation: false });
+  const { images, target } = await stored.get(0);
+  expect([images[0]!.width, target.objects[0]!.box, target.crowds]).toEqual([48, [4, 4, 44, 34], []]);
+  expect(target.objects[0]!.segmentation).toEqual([[1, 2, 3, 4]]); // two points, as published files have them
+});
+
+test("two categories of one name are asked for once; an id above 2^53 is refused", async () => {
+  const folder = await copyOf("coco", "images");
+  const path = join(folder, "coco/instances.json");
+  const file = JSON.parse(await readFile(path, "utf8")) as { categories: { id: number; name: string }[] };
+  const [first] = file.categories;
+  await writeFile(
+    path,
+    JSON.stringify({ ...file, categories: [...file.categories, { id: 999, name: first!.name }] }),
+  );
+  const options = { annotations: path, images: join(folder, "images/mscoco/images/train2014") };
+  const { prompt } = await (await cocoDetection(options)).get(0);
+  expect(prompt).toBe((await (await cocoDetection({ annotations, images: train2014 })).get(0)).prompt);
+  await writeFile(
+    path,
+    (await readFile(path, "utf8"))
+      .replace('"id": 999', '"id": 9007199254740993')
+      .replace('"id":999', '"id":9007199254740993'),
+  );
+  expect(await refusal(() => cocoDetection(options))).toMatch(
+    /categories\[\d+\]\.id: this should be below 2\^53.*found 9007199254740993/,
+  );
 });
 
 test("refuses a file cut off anywhere", async () => {

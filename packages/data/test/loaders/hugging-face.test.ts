@@ -2,7 +2,7 @@ import { readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { huggingFace, refCocoTable, recQuestion, recTemplate, thinkTemplate } from "../../src/index.ts";
-import { all, copyOf, published, refusal, train2014 } from "../published.ts";
+import { all, copyOf, published, refusal, temporaryFolder, train2014 } from "../published.ts";
 
 const hf = (name: string): string => join(published, "hf", name);
 
@@ -80,9 +80,11 @@ test("takes ids and groups from columns", async () => {
     ["5", "1"],
     ["1099511627776", "1"],
   ]);
-  expect(await refusal(() => huggingFace({ path: hf("saved"), columns: { id: "label" } }))).toMatch(
-    /row 2: another row has the id "1"/,
-  );
+  const shared = await huggingFace({ path: hf("saved"), columns: { id: "label" } });
+  expect((await all(shared)).map(({ id }) => id)).toEqual(["0", "1", "1-2"]);
+  expect(shared.warnings).toEqual([
+    expect.stringMatching(/row 2: the id of an earlier record is used again/),
+  ]);
 });
 
 test("names columns and splits that are not there", async () => {
@@ -138,4 +140,47 @@ test("refuses shards outside the folder", async () => {
   expect(await refusal(() => huggingFace({ path: join(folder, "saved") }))).toMatch(
     /state\.json, _data_files\[0\]\.filename: .*not inside/,
   );
+});
+
+test.each([
+  ["date", ["2024-05-01", "1969-12-31", "2024-02-29", "2000-01-01", "None"]],
+  ["moment", ["2024-05-01 12:30:00", "2024-05-01", "2024-05-01 01:02:03.456", "1970-01-01", "None"]],
+  ["score", ["0.5", "-1", "1e+300", "missing", "inf"]],
+  ["list", ["[2024-05-01]", "[]", "[None]", "None", "[2000-01-01, 2000-01-02]"]],
+  ["decimal", ["1.5", "-2.25", "None", "0.01", "7"]],
+  ["flag", ["True", "False", "None", "True", "True"]],
+])("a column of %s gives values, or is refused row by row", async (solution, answers) => {
+  const files = ["date", "moment", "score"].includes(solution)
+    ? ["odd.parquet", "odd.arrow"]
+    : ["odd.parquet"];
+  for (const file of files) {
+    const options = { path: hf(file), columns: { id: "id", solution }, onBadSample: "skip" } as const;
+    const dataset = await huggingFace(options);
+    const good = answers.filter((answer) => answer !== "None" && answer !== "missing");
+    expect((await all(dataset)).map(({ target }) => target.answer)).toEqual(good);
+    expect(dataset.skipped.count).toBe(answers.length - good.length);
+    const ids = (await all(dataset)).map(({ id }) => id);
+    expect(ids.slice(0, 2)).toEqual([
+      "9007199254740993",
+      solution === "list" ? "9007199254740993-2" : "9007199254740993-2",
+    ]);
+  }
+});
+
+test("empty files and pointers are said to be what they are", async () => {
+  expect(await refusal(() => huggingFace({ path: hf("no-rows.parquet") }))).toMatch(/no column "solution"/);
+  const columns = { solution: "date" };
+  expect(await refusal(() => huggingFace({ path: hf("no-rows.parquet"), columns }))).toMatch(
+    /^invalid-data: .*its columns and 0 rows/,
+  );
+  const folder = await temporaryFolder();
+  for (const name of ["a.parquet", "a.arrow"]) {
+    const path = join(folder, name);
+    await writeFile(path, "");
+    expect(await refusal(() => huggingFace({ path }))).toMatch(/^invalid-data: .*empty/);
+    await writeFile(path, "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n");
+    expect(await refusal(() => huggingFace({ path }))).toMatch(
+      /^invalid-data: .*Git LFS pointer.*git lfs pull/,
+    );
+  }
 });

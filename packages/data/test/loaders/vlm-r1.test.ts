@@ -98,7 +98,11 @@ test.each<[string, string, RegExp]>([
   ["a line that is no JSON", "{", /line 2: this is no valid JSON/],
   ["a line that is no object", "[1]", /line 2: an object .* found \[1\]/],
   ["no conversations", "{}", /line 2, field "conversations": a list .* found nothing/],
-  ["a conversation of one turn", '{"conversations": [{"value": "q"}]}', /line 2, field "conversations"/],
+  [
+    "a conversation of one turn",
+    '{"conversations": [{"value": "q"}]}',
+    /line 2: a conversation should have a question/,
+  ],
   [
     "a question that is no text",
     '{"conversations": [{"value": 1}, {"value": 1}]}',
@@ -110,13 +114,21 @@ test.each<[string, string, RegExp]>([
     JSON.stringify({ ...row, image: 4 }),
     /line 2, field "image": a file name .* found 4/,
   ],
-  ["an empty list of images", JSON.stringify({ ...row, image: [] }), /line 2, field "image"/],
+  [
+    "placeholders without images",
+    JSON.stringify({ ...row, image: [] }),
+    /line 2: there are 1 <image> .* for 0 images/,
+  ],
+  [
+    "an id that lost digits",
+    '{"id": 9007199254740993, "conversations": [{"value": "q"}, {"value": [1, 1, 5, 5]}]}',
+    /an id below 2\^53/,
+  ],
   [
     "a path that leaves the folder",
     JSON.stringify({ ...row, image: "../x.jpg" }),
     /line 2: the file "\.\.\/x\.jpg" is not inside/,
   ],
-  ["an id that occurs twice", JSON.stringify({ ...row, id: 1 }), /line 2: another record has the id 1/],
   [
     "a reward method that is no name",
     JSON.stringify({ ...row, accu_reward_method: 3 }),

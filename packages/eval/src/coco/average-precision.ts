@@ -12,6 +12,7 @@ import { type CocoLayout, layOut } from "./layout.ts";
 import { type AreaRange, type CocoMatches, matchDetections, maxThresholds } from "./match.ts";
 import { cocoOverlap, type IouType } from "./overlap.ts";
 import {
+  type CocoId,
   type AnnotationTable,
   type CocoFile,
   type CocoResult,
@@ -66,7 +67,7 @@ export interface CocoEvaluation {
 
 /** The numbers of one category. */
 export interface CocoCategoryResult {
-  readonly id: number;
+  readonly id: CocoId;
   readonly name: string;
   readonly summary: CocoSummary;
   readonly stats: readonly number[];
@@ -283,8 +284,8 @@ function survivors(annotations: AnnotationTable, results: ResultTable, threshold
   );
 }
 
-function rowsByImage({ imageIds }: AnnotationTable | ResultTable): Map<number, number[]> {
-  const rows = new Map<number, number[]>();
+function rowsByImage({ imageIds }: AnnotationTable | ResultTable): Map<CocoId, number[]> {
+  const rows = new Map<CocoId, number[]>();
   imageIds.forEach((image, row) => {
     const list = rows.get(image);
     if (list) list.push(row);

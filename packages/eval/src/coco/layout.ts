@@ -1,11 +1,11 @@
-import { VlmR1Error } from "@vlmr1/core";
-import type { AnnotationTable, ResultTable } from "./tables.ts";
+import { showValue, VlmR1Error } from "@vlmr1/core";
+import type { AnnotationTable, CocoId, ResultTable } from "./tables.ts";
 
 /** Truths and detections brought into the orders that matching and accumulation walk through. */
 export interface CocoLayout {
   readonly imageCount: number;
   /** Category ids, ascending; [undefined] when categories are merged. */
-  readonly categoryIds: readonly (number | undefined)[];
+  readonly categoryIds: readonly (CocoId | undefined)[];
   /** Truths by category, image, file order. Truths of unknown images or categories are left out. */
   readonly truths: Int32Array;
   /** Detections by category, image, descending score; ties in file order. */
@@ -63,9 +63,14 @@ export function layOut(annotations: AnnotationTable, results: ResultTable, useCa
   };
 }
 
-/** Ids in ascending order, each with its place. */
-function indexById(ids: Iterable<number>): Map<number, number> {
-  return new Map([...ids].sort((a, b) => a - b).map((id, index) => [id, index]));
+/** Ids in ascending order, numbers before text, each with its place. */
+function indexById(ids: Iterable<CocoId>): Map<CocoId, number> {
+  const ordered = [...ids].sort((a, b) => {
+    if (typeof a === "number" && typeof b === "number") return a - b;
+    if (typeof a !== typeof b) return typeof a === "number" ? -1 : 1;
+    return a < b ? -1 : 1; // by code units, whatever the locale
+  });
+  return new Map(ordered.map((id, index) => [id, index]));
 }
 
 interface Indexed {
@@ -78,16 +83,16 @@ interface Indexed {
 
 function indexed(
   table: AnnotationTable | ResultTable,
-  images: ReadonlyMap<number, number>,
-  categories: ReadonlyMap<number, number>,
+  images: ReadonlyMap<CocoId, number>,
+  categories: ReadonlyMap<CocoId, number>,
 ): Indexed {
   const image = new Int32Array(table.length);
   const category = new Int32Array(table.length);
   const known = new Int32Array(table.length);
   let count = 0;
   for (let i = 0; i < table.length; i++) {
-    image[i] = images.get(table.imageIds[i] as number) ?? -1;
-    category[i] = categories.get(table.categoryIds[i] as number) ?? -1;
+    image[i] = images.get(table.imageIds[i] as CocoId) ?? -1;
+    category[i] = categories.get(table.categoryIds[i] as CocoId) ?? -1;
     if ((image[i] as number) >= 0 && (category[i] as number) >= 0) known[count++] = i;
   }
   return { image, category, known: known.slice(0, count) };
@@ -125,7 +130,7 @@ function refuseUnknownImages(annotations: AnnotationTable, results: ResultTable,
   if (unknown < 0) return;
   throw new VlmR1Error(
     "invalid-data",
-    `${results.source}: result ${unknown}: "image_id" ${results.imageIds[unknown]} is none of the ` +
+    `${results.source}: result ${unknown}: "image_id" ${showValue(results.imageIds[unknown])} is none of the ` +
       `${annotations.images.size} images of ${annotations.source}. Evaluate against the annotations that the results were made for.`,
   );
 }

@@ -1,5 +1,5 @@
 import { VlmR1Error } from "@vlmr1/core";
-import { type AnnotationTable, recordCheck, type ResultTable } from "./tables.ts";
+import { type CocoId, type AnnotationTable, recordCheck, type ResultTable } from "./tables.ts";
 import { runsOfXywh } from "../mask/polygon.ts";
 import { runsOfSegmentation } from "../mask/rle.ts";
 import { boxedRuns, maskIou, type Runs, runsArea, runsBox, xywhIou } from "../mask/runs.ts";
@@ -136,7 +136,7 @@ function imageSize(
   index: number,
   { images, source }: AnnotationTable,
 ): [height: number, width: number] {
-  const id = table.imageIds[index] as number;
+  const id = table.imageIds[index] as CocoId;
   const { width, height } = images.get(id) ?? { width: NaN, height: NaN };
   if (width > 0 && height > 0) return [height, width];
   throw new VlmR1Error(

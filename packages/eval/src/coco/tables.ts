@@ -8,9 +8,15 @@ export interface CocoFile {
   readonly categories: readonly CocoCategory[];
 }
 
+/** The name of an image or a category: mostly a number; text works, too, as it does in pycocotools. */
+export type CocoId = number | string;
+
+/** A column of ids: numbers in 8 bytes each, unless one is text. */
+export type IdColumn = Float64Array | readonly CocoId[];
+
 /** One image of a COCO file. Its size counts only where a mask is given as polygons or a box. */
 export interface CocoImage {
-  readonly id: number;
+  readonly id: CocoId;
   readonly width?: number;
   readonly height?: number;
   readonly file_name?: string;
@@ -18,7 +24,7 @@ export interface CocoImage {
 
 /** One category of a COCO file; ids need not be contiguous. */
 export interface CocoCategory {
-  readonly id: number;
+  readonly id: CocoId;
   readonly name?: string;
 }
 
@@ -26,8 +32,8 @@ export interface CocoCategory {
 export interface CocoAnnotation {
   /** Unique in the file. */
   readonly id: number;
-  readonly image_id: number;
-  readonly category_id: number;
+  readonly image_id: CocoId;
+  readonly category_id: CocoId;
   /** [x, y, width, height] in pixels; needed for `iouType: "bbox"`. */
   readonly bbox?: readonly number[];
   /** Pixels of the object (in COCO: of its mask). It decides the area range. */
@@ -43,8 +49,8 @@ export interface CocoAnnotation {
  * mask areas.
  */
 export interface CocoResult {
-  readonly image_id: number;
-  readonly category_id: number;
+  readonly image_id: CocoId;
+  readonly category_id: CocoId;
   /** Any finite number; higher is surer. */
   readonly score: number;
   /** [x, y, width, height] in pixels. */
@@ -62,8 +68,8 @@ export interface AnnotationTable {
   readonly source: string;
   readonly length: number;
   readonly ids: Float64Array;
-  readonly imageIds: Float64Array;
-  readonly categoryIds: Float64Array;
+  readonly imageIds: IdColumn;
+  readonly categoryIds: IdColumn;
   /** [length, 4]: x, y, width, height; NaN where an annotation has no box. */
   readonly boxes: Float64Array;
   readonly areas: Float64Array;
@@ -72,9 +78,9 @@ export interface AnnotationTable {
   /** Masks as the file gives them; undefined when the table was made without. */
   readonly segmentations: readonly unknown[] | undefined;
   /** Sizes by image id; NaN where the file has none. */
-  readonly images: ReadonlyMap<number, { readonly width: number; readonly height: number }>;
+  readonly images: ReadonlyMap<CocoId, { readonly width: number; readonly height: number }>;
   /** Names by category id. */
-  readonly categories: ReadonlyMap<number, string>;
+  readonly categories: ReadonlyMap<CocoId, string>;
 }
 
 /** A table in the making; records come in batches, in file order. */
@@ -108,8 +114,8 @@ export function tabulateAnnotations(file: CocoFile, masks: boolean): AnnotationT
 
 /** Starts an empty table. Its methods throw VlmR1Error `invalid-data` naming source, record, field and value. */
 export function collectAnnotations(source: string, masks: boolean): AnnotationCollector {
-  const images = new Map<number, { width: number; height: number }>();
-  const categories = new Map<number, string>();
+  const images = new Map<CocoId, { width: number; height: number }>();
+  const categories = new Map<CocoId, string>();
   const objects = collectObjects(source, masks);
   const image = recordCheck(source, "image");
   const category = recordCheck(source, "category");
@@ -117,20 +123,28 @@ export function collectAnnotations(source: string, masks: boolean): AnnotationCo
   return {
     addImages(records) {
       for (const record of records) {
-        const id = image.number(record, imageCount++, "id");
+        const id = image.id(record, imageCount++, "id");
         const { width, height } = record as { width?: unknown; height?: unknown };
         images.set(id, { width: sizeOf(width), height: sizeOf(height) });
       }
     },
     addCategories(records) {
       for (const record of records) {
-        const id = category.number(record, categoryCount++, "id");
+        const id = category.id(record, categoryCount++, "id");
         const { name } = record as { name?: unknown };
         categories.set(id, typeof name === "string" ? name : String(id));
       }
     },
     addAnnotations: objects.add,
-    finish: () => ({ kind: "annotations", source, images, categories, ...objects.finish() }),
+    finish() {
+      const columns = objects.finish();
+      const row = columns.categoryIds.findIndex((id) => typeof id === "string" && !categories.has(id));
+      if (row >= 0) {
+        const record = { id: columns.ids[row], category_id: columns.categoryIds[row] };
+        recordCheck(source, "annotation").refuse(record, row, "category_id", 'the id of one of "categories"');
+      }
+      return { kind: "annotations", source, images, categories, ...columns };
+    },
   };
 }
 
@@ -141,14 +155,14 @@ function collectObjects(
   masks: boolean,
 ): { add(records: readonly unknown[]): void; finish(): ObjectColumns } {
   const ids: number[] = [];
-  const imageIds: number[] = [];
-  const categoryIds: number[] = [];
+  const imageIds: CocoId[] = [];
+  const categoryIds: CocoId[] = [];
   const boxes: number[] = [];
   const areas: number[] = [];
   const crowd: number[] = [];
   const segmentations: unknown[] = [];
   const recordOfId = new Map<number, number>();
-  const { number, xywh, refuse } = recordCheck(source, "annotation");
+  const { number, id: idOf, xywh, refuse } = recordCheck(source, "annotation");
   let count = 0;
   const addOne = (record: unknown): void => {
     const id = number(record, count, "id");
@@ -156,8 +170,8 @@ function collectObjects(
     if (first !== undefined) refuse(record, count, "id", `unique, but annotation ${first} has it too`);
     recordOfId.set(id, count);
     ids.push(id);
-    imageIds.push(number(record, count, "image_id"));
-    categoryIds.push(number(record, count, "category_id"));
+    imageIds.push(idOf(record, count, "image_id"));
+    categoryIds.push(idOf(record, count, "category_id"));
     areas.push(number(record, count, "area"));
     const box = xywh(record, count, "bbox");
     for (let i = 0; i < 4; i++) boxes.push(box?.[i] ?? NaN);
@@ -173,8 +187,8 @@ function collectObjects(
     finish: () => ({
       length: count,
       ids: new Float64Array(ids),
-      imageIds: new Float64Array(imageIds),
-      categoryIds: new Float64Array(categoryIds),
+      imageIds: idColumn(imageIds),
+      categoryIds: idColumn(categoryIds),
       boxes: new Float64Array(boxes),
       areas: new Float64Array(areas),
       crowd: new Uint8Array(crowd),
@@ -197,8 +211,8 @@ export interface ResultTable {
   /** What errors call it: the file's path, or "results". */
   readonly source: string;
   readonly length: number;
-  readonly imageIds: Float64Array;
-  readonly categoryIds: Float64Array;
+  readonly imageIds: IdColumn;
+  readonly categoryIds: IdColumn;
   /** [length, 4]: x, y, width, height; NaN where a detection has no box. */
   readonly boxes: Float64Array;
   readonly scores: Float64Array;
@@ -236,17 +250,17 @@ export function tabulateResults(results: readonly CocoResult[], masks: boolean):
 
 /** Starts an empty table. Its `add` throws VlmR1Error `invalid-data` naming source, record, field and value. */
 export function collectResults(source: string, masks: boolean): ResultCollector {
-  const imageIds: number[] = [];
-  const categoryIds: number[] = [];
+  const imageIds: CocoId[] = [];
+  const categoryIds: CocoId[] = [];
   const boxes: number[] = [];
   const scores: number[] = [];
   const segmentations: unknown[] = [];
-  const { number, xywh, refuse } = recordCheck(source, "result");
+  const { number, id: idOf, xywh, refuse } = recordCheck(source, "result");
   let fromMasks = false;
   let count = 0;
   const addOne = (record: unknown): void => {
-    imageIds.push(number(record, count, "image_id"));
-    categoryIds.push(number(record, count, "category_id"));
+    imageIds.push(idOf(record, count, "image_id"));
+    categoryIds.push(idOf(record, count, "category_id"));
     scores.push(number(record, count, "score"));
     const box = xywh(record, count, "bbox");
     const { segmentation } = record as CocoResult;
@@ -264,8 +278,8 @@ export function collectResults(source: string, masks: boolean): ResultCollector 
       kind: "results",
       source,
       length: count,
-      imageIds: new Float64Array(imageIds),
-      categoryIds: new Float64Array(categoryIds),
+      imageIds: idColumn(imageIds),
+      categoryIds: idColumn(categoryIds),
       boxes: new Float64Array(boxes),
       scores: new Float64Array(scores),
       fromMasks,
@@ -278,11 +292,12 @@ export function collectResults(source: string, masks: boolean): ResultCollector 
 export function selectResults(table: ResultTable, rows: readonly number[]): ResultTable {
   const pick = (column: Float64Array): Float64Array =>
     Float64Array.from(rows, (row) => column[row] as number);
+  const pickIds = (column: IdColumn): IdColumn => idColumn(rows.map((row) => column[row] as CocoId));
   return {
     ...table,
     length: rows.length,
-    imageIds: pick(table.imageIds),
-    categoryIds: pick(table.categoryIds),
+    imageIds: pickIds(table.imageIds),
+    categoryIds: pickIds(table.categoryIds),
     boxes: Float64Array.from(
       { length: 4 * rows.length },
       (_, i) => table.boxes[4 * (rows[i >> 2] as number) + (i & 3)] as number,
@@ -292,10 +307,16 @@ export function selectResults(table: ResultTable, rows: readonly number[]): Resu
   };
 }
 
+function idColumn(ids: readonly CocoId[]): IdColumn {
+  return ids.every((id) => typeof id === "number") ? new Float64Array(ids) : ids;
+}
+
 /** Reads the fields of one kind of record; a wrong field is an error that names file, record, field and value. */
 export interface RecordCheck {
   /** A finite number. */
   number(record: unknown, index: number, field: string): number;
+  /** An id: a number that has lost no digits, or text. */
+  id(record: unknown, index: number, field: string): CocoId;
   /** Four finite numbers [x, y, width, height], or undefined where the field is absent, null or []. */
   xywh(record: unknown, index: number, field: string): readonly number[] | undefined;
   /** Throws the error that this record is refused with. */
@@ -317,6 +338,13 @@ export function recordCheck(source: string, noun: string): RecordCheck {
       ? value
       : refuse(record, index, field, "a finite number");
   };
+  const id = (record: unknown, index: number, field: string): CocoId => {
+    const value = (record as Record<string, unknown> | null | undefined)?.[field];
+    if (typeof value === "string" && value !== "") return value;
+    if (typeof value !== "number") return refuse(record, index, field, "a number or text");
+    if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return value;
+    return refuse(record, index, field, "below 2^53, where numbers lose digits (text in quotes loses none)");
+  };
   const xywh = (record: unknown, index: number, field: string): readonly number[] | undefined => {
     const value = (record as Record<string, unknown> | null | undefined)?.[field];
     if (value === undefined || value === null) return undefined;
@@ -329,7 +357,7 @@ export function recordCheck(source: string, noun: string): RecordCheck {
     }
     return value as number[];
   };
-  return { number, xywh, refuse };
+  return { number, id, xywh, refuse };
 }
 
 function nameOf(record: object): string {

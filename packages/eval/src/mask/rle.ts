@@ -150,12 +150,13 @@ export function runsOfRle(value: unknown): Runs {
   return { height, width, counts: runs };
 }
 
+/** One or two points enclose nothing: published files have such polygons, and pycocotools draws them as nothing. */
 function checkPolygon(polygon: unknown): number[] {
-  const valid = Array.isArray(polygon) && polygon.length >= 6 && polygon.length % 2 === 0;
+  const valid = Array.isArray(polygon) && polygon.length >= 2 && polygon.length % 2 === 0;
   if (valid && polygon.every(Number.isFinite)) return polygon as number[];
   throw new VlmR1Error(
     "invalid-data",
-    `A polygon is at least three points [x0, y0, x1, y1, x2, y2, …], got ${showValue(polygon)}.`,
+    `A polygon is points [x0, y0, x1, y1, x2, y2, …], got ${showValue(polygon)}.`,
   );
 }
 
