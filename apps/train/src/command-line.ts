@@ -9,10 +9,11 @@ type ExitCode = 0 | 1 | 2 | 130;
 
 /** Parses and runs one command line. Never throws: what goes wrong is told on standard error, and in JSON under `--json`. */
 export async function runCommandLine(args: readonly string[]): Promise<ExitCode> {
+  let isBad = false;
   try {
-    const program = await buildProgram(args);
+    const program = await buildProgram(args, () => (isBad = true));
     await program.parseAsync([...args], { from: "user" });
-    return 0;
+    return isBad ? 1 : 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     return report(error, args.includes("--json"), args.includes("--verbose"));
@@ -23,7 +24,7 @@ export async function runCommandLine(args: readonly string[]): Promise<ExitCode>
  * The program for one command line. Only the command that is asked for is built: the others are names in `vlmr1 --help`, which therefore
  * does not wait for the modules of any.
  */
-async function buildProgram(args: readonly string[]): Promise<Command> {
+async function buildProgram(args: readonly string[], onBad: () => void): Promise<Command> {
   const program = new Command("vlmr1")
     .description("Teach a vision-language model to see, with rules as rewards.")
     .version(appVersion)
@@ -36,7 +37,7 @@ async function buildProgram(args: readonly string[]): Promise<Command> {
     .showHelpAfterError("(vlmr1 --help lists the commands, vlmr1 COMMAND --help its options)")
     .commandsGroup("More:")
     .exitOverride();
-  const terminal = (): Terminal => processTerminal(program.opts(), args);
+  const terminal = (): Terminal => processTerminal(program.opts(), args, onBad);
   const chosen = args.find((argument) => !argument.startsWith("-"));
   for (const { name, about, group, load } of commands) {
     const command = program.command(name).description(about).helpGroup(group);

@@ -16,6 +16,8 @@ export interface Terminal {
   say(text: string): void;
   /** Ends a command with its result: one line of JSON under `--json`, else the text for people. */
   result(value: unknown, text: string): void;
+  /** The result says that something is bad: the command did its work, and ends with exit code 1. */
+  bad(): void;
 }
 
 const silent: LineWriter = { write: () => true };
@@ -24,6 +26,7 @@ const silent: LineWriter = { write: () => true };
 export function processTerminal(
   { json = false, quiet = false }: { readonly json?: boolean; readonly quiet?: boolean },
   typed: readonly string[],
+  onBad: () => void = () => undefined,
 ): Terminal {
   const out = quiet ? silent : json ? process.stderr : process.stdout;
   return {
@@ -31,6 +34,7 @@ export function processTerminal(
     json,
     typed,
     say: (text) => void out.write(`${text}\n`),
+    bad: onBad,
     result: (value, text) =>
       void (json ? process.stdout.write(`${JSON.stringify(value)}\n`) : process.stdout.write(`${text}\n`)),
   };

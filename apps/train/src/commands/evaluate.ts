@@ -73,6 +73,7 @@ async function measure(
     temperature,
     completions,
     maxNewTokens,
+    onBadSample: config.onBadSample,
     signal,
     onRow: () => {
       answered++;

@@ -8,7 +8,8 @@ import { configFile, resolveConfig } from "../config/resolve.ts";
 import { decide, type RunPlan } from "../plan/decide.ts";
 import { estimate, estimateText, modelSize } from "../plan/estimate.ts";
 import { commandLine } from "../program.ts";
-import { openRunData, performRun, trialSeconds, type RunOutcome } from "../run/perform.ts";
+import { openRunData } from "../datasets/run-data.ts";
+import { performRun, trialSeconds, type RunOutcome } from "../run/perform.ts";
 import { openSinks } from "../run/sinks.ts";
 import { duration, listenForInterruption, type Terminal } from "../terminal.ts";
 import type { BuildCommand } from "./index.ts";
@@ -81,7 +82,7 @@ function tellOutcome(
 async function showPlan(plan: RunPlan, trial: boolean, terminal: Terminal): Promise<void> {
   const { config } = plan;
   // Only the numbers of samples are wanted: the frame, which the model knows, changes none.
-  const { train, heldOut } = await openRunData(config, pixels);
+  const { train, heldOut } = await openRunData(config, { frame: pixels });
   const estimated = estimate(plan, {
     size: modelSize(config),
     samples: train.length,

@@ -65,7 +65,11 @@ const groups: readonly (readonly [heading: string, members: readonly string[]])[
       "question",
       "template",
       "answer",
+      "answerFrame",
+      "rewardMethod",
       "onBadSample",
+      "maxPixels",
+      "exifRotation",
       "scenes",
     ],
   ],
@@ -123,7 +127,10 @@ const evaluationOnly = [
   ...watching,
 ];
 const dataOnly = [...training, ...trainedParts, ...heldOut, ...watching, "evaluation", "rewards"];
-const drawOnly = ["dataset", "data", "images", "split", "limit", "question", "template", "answer"];
+const drawOnly = [
+  ...["dataset", "data", "images", "split", "limit", "question", "template", "answer", "answerFrame"],
+  ...["rewardMethod", "onBadSample", "maxPixels", "exifRotation"],
+];
 const plain = ["lossOptions", "optimizerOptions"];
 
 /** The flags of each command: where training commands both have an option (`steps`), each takes its own section's. */
@@ -136,7 +143,7 @@ export const scopes = {
   evaluate: { without: [...evaluationOnly, "rewards"], plain: ["evaluation"] },
   data: { without: dataOnly, plain: [] },
   draw: {
-    without: [...dataOnly, ...drawOnly, "model", "adapter", "device", "threads", "onBadSample", "frame"],
+    without: [...dataOnly, ...drawOnly, "model", "adapter", "device", "threads", "frame"],
     plain: ["scenes"],
   },
 } as const satisfies Readonly<Record<string, FlagScope>>;

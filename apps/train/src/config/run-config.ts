@@ -130,8 +130,12 @@ const RunOptions = z.strictObject({
     .describe("Compute layers again in the backward pass: less memory, about 1.3 times the time."),
 
   dataset: z.enum(datasetNames).default("scenes").describe("Format of the data."),
-  data: optional.text("The data: a folder for refcoco and reason-seg, else the annotation file."),
-  images: optional.text("Folder of the images (default: the format's own, or the file's folder)."),
+  data: optional.text(
+    "The data: a folder for refcoco and reason-seg, else the annotation file; vlm-r1-jsonl takes several with colons.",
+  ),
+  images: optional.text(
+    "Folder of the images (default: the format's own, or the file's folder); one for all files or one each with colons.",
+  ),
   split: optional.text("Split to train on, or to evaluate (default: train, or the format's first)."),
   limit: z.int().min(1).optional().describe("Use only this many samples, from the start."),
   heldOut: optional.text("Split to measure on before and after; other scenes when they are drawn."),
@@ -151,7 +155,30 @@ const RunOptions = z.strictObject({
   answerTemplate: optional.text(
     "sft: the answer to imitate when the data has none: a text with {box}, {objects}, {answer} or {solution}.",
   ),
-  onBadSample: z.enum(["throw", "skip"]).default("throw").describe("Stop at a bad record, or leave it out."),
+  answerFrame: z
+    .enum(["pixels", "unit", "thousand"])
+    .default("pixels")
+    .describe(
+      "What the numbers of boxes in the file's answers mean: pixels, fractions or thousandths of the picture.",
+    ),
+  rewardMethod: optional.text(
+    "vlm-r1-jsonl: the rule of rows without accu_reward_method (default, mcq, odLength, …), one for all files or one each with colons.",
+  ),
+  onBadSample: z
+    .enum(["throw", "skip"])
+    .default("throw")
+    .describe(
+      "Stop at a bad sample, or go on: training takes the next one, evaluations leave it out; both name it.",
+    ),
+  maxPixels: z
+    .int()
+    .min(1)
+    .default(67_108_864)
+    .describe("Refuse pictures of more pixels than this (width x height)."),
+  exifRotation: z
+    .boolean()
+    .default(true)
+    .describe("Turn pictures upright as EXIF says; false for boxes in the pixels as they are stored."),
   scenes: Scenes.prefault({}).describe("The drawn scenes, with dataset scenes."),
 
   rewards: z

@@ -1,7 +1,7 @@
-import { createRng, VlmR1Error, type Dataset, type FrameOf } from "@vlmr1/core";
+import { createRng, pixels, thousand, unit, VlmR1Error, type Dataset, type FrameOf } from "@vlmr1/core";
 import {
-  answerAsBox,
-  answerAsObjects,
+  answerAsBoxIn,
+  answerAsObjectsIn,
   answerAsText,
   cocoDetection,
   conversations,
@@ -17,8 +17,9 @@ import {
   vlmR1Jsonl,
   vlmR1Yaml,
   type AnswerReader,
+  type VlmR1File,
 } from "@vlmr1/data";
-import { dirname } from "node:path";
+import { delimiter, dirname } from "node:path";
 import type { datasetNames, RunConfig } from "../config/run-config.ts";
 import { expressionQuestion, namedTemplate, namesQuestion } from "./prompts.ts";
 
@@ -36,7 +37,11 @@ export interface DataRequest extends Pick<
   | "question"
   | "template"
   | "answer"
+  | "answerFrame"
+  | "rewardMethod"
   | "onBadSample"
+  | "maxPixels"
+  | "exifRotation"
   | "scenes"
   | "seed"
 > {
@@ -133,11 +138,11 @@ export const namedDatasets: Readonly<Record<(typeof datasetNames)[number], Named
       ovdEval({ annotations: request.data, ...fileOptions(request), ...namesPrompt(request) }),
   },
   "vlm-r1-jsonl": {
-    path: "a JSONL file of VLM-R1",
+    path: "a JSONL file of VLM-R1, or several with colons between them",
     truth: answers("text"),
     open: (request) =>
       vlmR1Jsonl({
-        files: [{ path: request.data, images: request.images }],
+        files: jsonlFiles(request),
         answer: answerReader(request, "text"),
         ...readingOptions(request),
       }),
@@ -231,12 +236,41 @@ function openRefCoco(request: OpenRequest): Promise<Dataset> {
   });
 }
 
-function readingOptions(request: OpenRequest) {
-  return { onBadSample: request.onBadSample, ...templateOf(request) };
+/** The files of `a.jsonl:b.jsonl`, with a folder of images and a rule for each, as VLM-R1's own command takes them. */
+function jsonlFiles({ data, images, rewardMethod }: OpenRequest): VlmR1File[] {
+  const paths = data.split(delimiter);
+  const each = (option: string, text: string | undefined): readonly (string | undefined)[] => {
+    if (text === undefined) return paths.map(() => undefined);
+    const parts = text.split(option === "--reward-method" ? ":" : delimiter);
+    if (parts.length === 1) return paths.map(() => parts[0]);
+    if (parts.length === paths.length) return parts;
+    throw new VlmR1Error(
+      "invalid-argument",
+      `${option} names ${parts.length} for ${paths.length} files of --data: give one for all, or one each.`,
+    );
+  };
+  const folders = each("--images", images === dirname(data) ? undefined : images);
+  const methods = each("--reward-method", rewardMethod);
+  return paths.map((path, i) => {
+    const method = methods[i];
+    return {
+      path,
+      images: folders[i] ?? dirname(path),
+      ...(method !== undefined && { rewardMethod: method }),
+    };
+  });
 }
 
-function fileOptions({ images, onBadSample }: OpenRequest) {
-  return { images, onBadSample };
+function readingOptions(request: OpenRequest) {
+  return { ...loadingOptions(request), ...templateOf(request) };
+}
+
+function fileOptions(request: OpenRequest) {
+  return { images: request.images, ...loadingOptions(request) };
+}
+
+function loadingOptions({ onBadSample, maxPixels, exifRotation }: OpenRequest) {
+  return { onBadSample, maxPixels, exifRotation };
 }
 
 function templateOf({ template }: DataRequest) {
@@ -256,8 +290,14 @@ function namesPrompt(request: DataRequest) {
   return { ...templateOf(request), ...(question !== undefined && { question: namesQuestion(question) }) };
 }
 
-function answerReader({ answer }: DataRequest, otherwise: "text" | "box"): AnswerReader<unknown> {
-  return { text: answerAsText, box: answerAsBox, objects: answerAsObjects }[answer ?? otherwise];
+function answerReader(
+  { answer, answerFrame }: DataRequest,
+  otherwise: "text" | "box",
+): AnswerReader<unknown> {
+  const frame = { pixels, unit, thousand }[answerFrame] as FrameOf;
+  return { text: answerAsText, box: answerAsBoxIn(frame), objects: answerAsObjectsIn(frame) }[
+    answer ?? otherwise
+  ];
 }
 
 function checked(index: number, limit: number): number {

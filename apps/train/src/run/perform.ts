@@ -11,7 +11,7 @@ import {
 } from "@vlmr1/grpo";
 import { createPolicy, type Model } from "@vlmr1/model";
 import type { RunConfig } from "../config/run-config.ts";
-import { openDataset, type DataRequest } from "../datasets/named-datasets.ts";
+import { openRunData, type RunData } from "../datasets/run-data.ts";
 import { withAnswers } from "../datasets/prompts.ts";
 import { modelFrame, withModel } from "../model/open-model.ts";
 import { madeBy } from "../program.ts";
@@ -55,7 +55,7 @@ export async function performRun(run: PlannedRun): Promise<RunOutcome> {
   const { plan, directory, say } = run;
   const { config, kind } = plan;
   say(`Loading ${config.model}`);
-  return withOpened(plan, async (opened) => {
+  return withOpened(plan, say, async (opened) => {
     const { policy, frame, heldOut } = opened;
     const outcome = await runTraining({
       title:
@@ -85,7 +85,7 @@ const trialSteps = 2;
 
 /** Seconds of one step, measured: the model is loaded, two steps are made and forgotten. */
 export async function trialSeconds(plan: RunPlan): Promise<number> {
-  return withOpened(plan, async (opened) => {
+  return withOpened(plan, undefined, async (opened) => {
     const short = { steps: trialSteps, checkpointEvery: 0, evaluateEvery: 0 };
     const score = plan.kind === "grpo" ? await plan.score({ frame: opened.frame }) : undefined;
     let seconds = Number.NaN;
@@ -94,11 +94,15 @@ export async function trialSeconds(plan: RunPlan): Promise<number> {
   });
 }
 
-async function withOpened<Result>(plan: RunPlan, work: (opened: Opened) => Promise<Result>): Promise<Result> {
+async function withOpened<Result>(
+  plan: RunPlan,
+  notice: ((text: string) => void) | undefined,
+  work: (opened: Opened) => Promise<Result>,
+): Promise<Result> {
   const { config } = plan;
   return withModel(config, async (model) => {
     const frame = modelFrame(model, config.frame);
-    const data = await openRunData(config, frame);
+    const data = await openRunData(config, { model, frame, notice });
     const policy = await openPolicy(model, plan);
     return work({ model, frame, data, policy, heldOut: await heldOutOf(plan, data, frame) });
   });
@@ -183,12 +187,15 @@ async function heldOutOf(
   frame: FrameOf,
 ): Promise<HeldOut<unknown> | undefined> {
   if (!data.heldOut) return undefined;
-  const { batchSize, maxNewTokens } = config.evaluation;
+  const { batchSize, maxNewTokens = config.grpo.maxNewTokens, temperature, completions } = config.evaluation;
   return {
     dataset: data.heldOut,
     metrics: await metrics({ frame }),
-    maxNewTokens: maxNewTokens ?? config.grpo.maxNewTokens,
+    maxNewTokens,
     batchSize,
+    temperature,
+    completions,
+    onBadSample: config.onBadSample,
   };
 }
 
@@ -196,12 +203,10 @@ async function heldOutOf(
 function measurement(policy: Policy, heldOut: HeldOut<unknown>, { seed }: RunConfig) {
   return async (): Promise<Readonly<Record<string, number>>> => {
     const { totals } = await evaluate({
+      ...heldOut,
       model: policy,
-      dataset: heldOut.dataset,
       metrics: heldOut.metrics as Readonly<Record<string, RewardFunction>>,
       rng: createRng(seed).fork("evaluation"),
-      batchSize: heldOut.batchSize,
-      maxNewTokens: heldOut.maxNewTokens,
     });
     return Object.fromEntries(Object.entries(totals).map(([name, { mean }]) => [name, mean]));
   };
@@ -223,27 +228,4 @@ function facts({ plan, directory }: PlannedRun, { model, data }: Opened): Record
     Software: madeBy(runtime),
     Folder: directory,
   };
-}
-
-/** The data of a run. */
-export interface RunData {
-  readonly train: Dataset;
-  readonly heldOut?: Dataset;
-}
-
-/** Opens what a run trains on and, when the configuration names it, what it is measured on. */
-export async function openRunData(config: RunConfig, frame: FrameOf): Promise<RunData> {
-  const request: DataRequest = { ...config, frame, stream: "training" };
-  const train = await openDataset(request);
-  const { heldOut, heldOutData, heldOutImages, heldOutLimit } = config;
-  if (heldOut === undefined && heldOutData === undefined) return { train };
-  const measured = await openDataset({
-    ...request,
-    stream: "held-out",
-    split: heldOut ?? config.split,
-    data: heldOutData ?? config.data,
-    images: heldOutImages ?? (heldOutData === undefined ? config.images : undefined),
-    limit: heldOutLimit,
-  });
-  return { train, heldOut: measured };
 }

@@ -33,6 +33,12 @@ export interface HeldOut<Target> {
   readonly metrics: Readonly<Record<string, RewardFunction<Target>>>;
   readonly maxNewTokens: number;
   readonly batchSize: number;
+  /** Default 0: greedy. */
+  readonly temperature?: number;
+  /** Answers to each sample. Default 1. */
+  readonly completions?: number;
+  /** Default `throw`. */
+  readonly onBadSample?: "throw" | "skip";
 }
 
 /** How a run went. Evaluations are absent when nothing was held out. */
@@ -112,16 +118,20 @@ async function measure<Target>(
 ): Promise<EvaluationReport | undefined> {
   const { heldOut, policy, frame, seed, signal } = run;
   if (!heldOut) return undefined;
-  const { dataset, metrics, maxNewTokens, batchSize } = heldOut;
+  const { dataset, metrics } = heldOut;
   const report = await evaluate({
+    ...heldOut,
     model: policy,
-    dataset,
-    metrics,
     rng: createRng(seed).fork("evaluation"),
-    batchSize,
-    maxNewTokens,
     ...(signal && { signal }),
   });
+  for (const { index, problem } of report.leftOut)
+    await tell({
+      kind: "notice",
+      step,
+      level: "warning",
+      text: `Held-out sample ${index} is left out: ${problem}`,
+    });
   const shown = Object.keys(metrics).at(-1) as string;
   await tell(await evaluationEvent(report, { name, step, dataset, frame, shown, examples: shownSamples }));
   return report;

@@ -1,6 +1,7 @@
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import sharp from "sharp";
 import { afterEach, expect, test, vi } from "vitest";
 import { runCommandLine } from "../../src/command-line.ts";
 
@@ -26,11 +27,67 @@ test("data draw writes RefCOCO, data preview shows it, data check reads it all a
   const pages = folder();
   expect((await run("data", "preview", ...data, "--count", "2", "--out", pages)).code).toBe(0);
   expect(existsSync(join(pages, "contact-sheet.png"))).toBe(true);
-  expect(await run("data", "check", ...data)).toMatchObject({ result: { samples: 6, bad: [], leftOut: [] } });
+  expect(await run("data", "check", ...data)).toMatchObject({
+    code: 0,
+    result: { samples: 6, good: 6, bad: [], leftOut: [] },
+  });
   writeFileSync(join(out, "images/mscoco/images/train2014/COCO_train2014_000000000003.png"), "not a picture");
-  const { result } = await run("data", "check", ...data);
-  expect(result["leftOut"]).toHaveLength(1);
-  expect(JSON.stringify(result["leftOut"])).toContain("COCO_train2014_000000000003.png");
+  const { code, result } = await run("data", "check", ...data);
+  expect([code, result["good"], result["leftOut"]]).toEqual([1, 5, []]);
+  expect(result["bad"]).toEqual([
+    { index: 2, problem: expect.stringContaining("COCO_train2014_000000000003.png") as string },
+  ]);
+});
+
+/** Three questions about pictures, one of 1093 x 5 pixels and one with a token of the model's own. */
+async function oddQuestions(): Promise<string> {
+  const out = folder();
+  const draw = (name: string, width: number, height: number): Promise<unknown> =>
+    sharp({ create: { width, height, channels: 3, background: "#808080" } })
+      .png()
+      .toFile(join(out, name));
+  await Promise.all([draw("square.png", 64, 64), draw("strip.png", 1093, 5)]);
+  const row = (image: string, question: string) => ({
+    image,
+    conversations: [{ value: `<image>${question}` }, { value: [8, 1, 24, 4] }],
+  });
+  const rows = [
+    row("square.png", "the red key"),
+    row("strip.png", "the red key"),
+    row("square.png", "the bell"),
+  ];
+  writeFileSync(join(out, "a.jsonl"), rows.map((each) => JSON.stringify(each)).join("\n"));
+  return join(out, "a.jsonl");
+}
+
+test("data check reads with the model's own processor; runs name what it refuses, and obey --on-bad-sample", async () => {
+  const file = await oddQuestions();
+  const data = ["--dataset", "vlm-r1-jsonl", "--data", file, "--answer", "box", "--template", "plain"];
+  expect(await run("data", "check", ...data)).toMatchObject({ code: 0, result: { good: 3 } });
+  const checked = await run("data", "check", ...data, "--model", "nano", "--threads", "1");
+  expect(checked).toMatchObject({ code: 1, result: { samples: 3, good: 2 } });
+  expect(JSON.stringify(checked.result["bad"])).toMatch(/a\/line-2: An image of 1093x5 pixels/);
+  const quick = [
+    "--steps",
+    "1",
+    "--batch-size",
+    "3",
+    "--threads",
+    "1",
+    "--held-out-data",
+    file,
+    "--evaluation-metrics",
+    "iou",
+    "--evaluation-max-new-tokens",
+    "4",
+  ];
+  const strict = await run("sft", ...data, ...quick, "--out", folder());
+  expect(strict.code).toBe(1);
+  const out = folder();
+  const lenient = await run("sft", ...data, ...quick, "--on-bad-sample", "skip", "--out", out);
+  expect(lenient.code).toBe(0);
+  const events = readFileSync(join(out, "events.jsonl"), "utf8");
+  expect(events).toContain("Held-out sample 1 is left out");
 });
 
 test("eval model measures a checkpoint and leaves JSON and Markdown", async () => {

@@ -18,6 +18,8 @@ export interface LoaderOptions extends LoadImageOptions {
 export interface SkippedSamples {
   /** Records and images left out. */
   readonly count: number;
+  /** How many of them are flaws that published files are known to have (COCO's boxes without area, ReasonSeg's empty files). */
+  readonly known: number;
   /** Why: the first 100 errors, in the order in which they were met. */
   readonly errors: readonly VlmR1Error[];
 }
@@ -40,7 +42,7 @@ export interface SkipLog {
   readonly skipped: SkippedSamples;
   /** Counts `error`, or throws it when nothing is to be skipped or it is not about data. */
   note(error: unknown): void;
-  /** Counts `error` whatever the option says: for flaws that published files are known to have. */
+  /** Counts `error` as a flaw that published files are known to have, whatever the option says. */
   leaveOut(error: VlmR1Error): void;
   readonly warnings: readonly string[];
   /** Notes what may be wrong at a place; those of one kind become one warning with their number. */
@@ -56,9 +58,9 @@ export function createSkipLog(onBadSample: "throw" | "skip" = "throw"): SkipLog 
     );
   }
   const errors: VlmR1Error[] = [];
-  const skipped = { count: 0, errors };
+  const skipped = { count: 0, known: 0, errors };
   const doubts = new Map<string, { readonly first: Mention; count: number }>();
-  const leaveOut = (error: VlmR1Error): void => {
+  const count = (error: VlmR1Error): void => {
     skipped.count++;
     if (errors.length < KEPT_ERRORS) errors.push(error);
   };
@@ -67,9 +69,12 @@ export function createSkipLog(onBadSample: "throw" | "skip" = "throw"): SkipLog 
     skipped,
     note(error) {
       if (onBadSample === "throw" || !VlmR1Error.is(error) || !SKIPPABLE.includes(error.code)) throw error;
-      leaveOut(error);
+      count(error);
     },
-    leaveOut,
+    leaveOut(error) {
+      count(error);
+      skipped.known++;
+    },
     get warnings() {
       return Array.from(doubts, ([kind, { first, count }]) => {
         const more = count === 1 ? "" : ` and ${count - 1} more`;
@@ -138,9 +143,9 @@ export function withSubstitutes<Target>(
   return {
     length,
     get skipped() {
-      const before = dataset.skipped ?? { count: 0, errors: [] };
+      const before = dataset.skipped ?? { count: 0, known: 0, errors: [] };
       const errors = [...before.errors, ...log.skipped.errors].slice(0, KEPT_ERRORS);
-      return { count: before.count + log.skipped.count, errors };
+      return { count: before.count + log.skipped.count, known: before.known, errors };
     },
     get warnings() {
       return dataset.warnings ?? [];

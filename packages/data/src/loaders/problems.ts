@@ -125,6 +125,9 @@ export async function vlmR1Yaml<Target = { readonly box: Box }>(
       get count() {
         return loaded.reduce((sum, { skipped }) => sum + skipped.count, 0);
       },
+      get known() {
+        return loaded.reduce((sum, { skipped }) => sum + skipped.known, 0);
+      },
       get errors() {
         return loaded.flatMap(({ skipped }) => skipped.errors);
       },

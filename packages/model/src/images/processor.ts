@@ -18,7 +18,7 @@ export interface ImageProcessor {
 /**
  * Replaces each image placeholder of a rendered prompt by the text that the processor makes of its image, in order.
  *
- * @throws VlmR1Error `invalid-argument` when the prompt has another number of placeholders than there are images.
+ * @throws VlmR1Error `invalid-data` when the prompt has another number of placeholders than there are images.
  */
 export function expandPlaceholders(
   text: string,
@@ -28,7 +28,7 @@ export function expandPlaceholders(
   const parts = text.split(processor.placeholder);
   if (parts.length - 1 !== images.length) {
     throw new VlmR1Error(
-      "invalid-argument",
+      "invalid-data",
       `The prompt has ${parts.length - 1} image placeholders (${processor.placeholder}), but ${images.length} images were given. ` +
         "Give one image for each image part of the messages, and no placeholder inside the text.",
     );
@@ -41,7 +41,7 @@ export function expandPlaceholders(
 /**
  * Makes sure that a prompt has one placeholder token for every image feature.
  *
- * @throws VlmR1Error `invalid-argument` when it does not.
+ * @throws VlmR1Error `invalid-data` when it does not.
  */
 export function checkImageTokens(
   ids: readonly number[],
@@ -52,7 +52,7 @@ export function checkImageTokens(
   const features = images.reduce((sum, image) => sum + image.tokens, 0);
   if (placeholders === features) return;
   throw new VlmR1Error(
-    "invalid-argument",
+    "invalid-data",
     `The prompt has ${placeholders} image placeholders (token ${imageTokenId}), its ${images.length} images need ${features}. ` +
       "Give one image for each image part of the messages, in order.",
   );
@@ -64,13 +64,13 @@ const MAX_ASPECT_RATIO = 200;
 /**
  * Refuses pictures that are empty or narrower than 1 : 200.
  *
- * Throws `VlmR1Error` (`invalid-argument`) before anything is allocated.
+ * Throws `VlmR1Error` (`invalid-data`) before anything is allocated.
  */
 export function checkAspectRatio({ width, height }: ImageSize): void {
   const ratio = Math.max(width, height) / Math.min(width, height);
   if (ratio <= MAX_ASPECT_RATIO) return;
   throw new VlmR1Error(
-    "invalid-argument",
+    "invalid-data",
     `An image of ${width}x${height} pixels cannot be used: its sides differ by more than ${MAX_ASPECT_RATIO} times. Crop or pad it.`,
   );
 }
