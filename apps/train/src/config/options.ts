@@ -128,8 +128,19 @@ const evaluationOnly = [
 ];
 const dataOnly = [...training, ...trainedParts, ...heldOut, ...watching, "evaluation", "rewards"];
 const drawOnly = [
-  ...["dataset", "data", "images", "split", "limit", "question", "template", "answer", "answerFrame"],
-  ...["rewardMethod", "onBadSample", "maxPixels", "exifRotation"],
+  "dataset",
+  "data",
+  "images",
+  "split",
+  "limit",
+  "question",
+  "template",
+  "answer",
+  "answerFrame",
+  "rewardMethod",
+  "onBadSample",
+  "maxPixels",
+  "exifRotation",
 ];
 const plain = ["lossOptions", "optimizerOptions"];
 

@@ -1,5 +1,5 @@
 import { basename, join } from "node:path";
-import { createRng, type Dataset, type FrameOf, type RewardFunction, type ScoreFunction } from "@vlmr1/core";
+import { createRng, type FrameOf, type RewardFunction, type ScoreFunction } from "@vlmr1/core";
 import { evaluate } from "@vlmr1/eval";
 import {
   createRemoteSampler,
