@@ -15,6 +15,8 @@ export interface UpdateOutcome {
   readonly problem?: string;
   readonly loss: number;
   readonly gradientNorm: number;
+  /** See `ApplyReport`. */
+  readonly weightGrowth?: number;
   /** The loss's metrics, averaged over tokens. */
   readonly metrics: Readonly<Record<string, number>>;
   /** log pi_theta before the update, per micro-batch, group, completion and token. */
@@ -58,13 +60,13 @@ export async function optimizerUpdate(
     }
   }
   const clipping = maxGradientNorm > 0 ? { maxGradientNorm } : {};
-  const { applied, gradientNorm } = await policy.apply(optimizer, { learningRate, step, ...clipping });
-  return summary(
-    microBatches,
-    reports,
-    gradientNorm,
-    applied ? undefined : `the gradient's norm is ${gradientNorm}`,
-  );
+  const report = await policy.apply(optimizer, { learningRate, step, ...clipping });
+  const { applied, gradientNorm, weightGrowth } = report;
+  const problem = applied ? undefined : `the gradient's norm is ${gradientNorm}`;
+  return {
+    ...summary(microBatches, reports, gradientNorm, problem),
+    ...(weightGrowth !== undefined && { weightGrowth }),
+  };
 }
 
 function summary(
@@ -115,6 +117,9 @@ export function updateMetrics(
     ...(made.length > 0 && {
       "policy/loss": mean(made.map(({ loss }) => loss)),
       "policy/gradient-norm": mean(made.map(({ gradientNorm }) => gradientNorm)),
+      ...(made.some(({ weightGrowth }) => weightGrowth !== undefined) && {
+        "policy/weight-growth": Math.max(...made.map(({ weightGrowth = 1 }) => weightGrowth)),
+      }),
     }),
     ...Object.fromEntries(names.map((name) => [`policy/${dashed(name)}`, average(name)])),
   };

@@ -79,6 +79,69 @@ describe("a checkpoint", () => {
   });
 });
 
+describe("a checkpoint that somebody changed", () => {
+  const whole = checkpoint(1, { progress: { ...initialProgress(), step: 1, updates: 3 } });
+
+  test("any flipped bit of any file is noticed", async () => {
+    const path = join(folder, "step-000001");
+    await writeCheckpoint(path, whole);
+    for (const name of ["manifest.json", "state.bin"]) {
+      const file = join(path, name);
+      const bytes = await readFile(file);
+      for (let at = 0; at < bytes.length; at += Math.ceil(bytes.length / 120)) {
+        const flipped = Buffer.from(bytes);
+        flipped[at] = (flipped[at] as number) ^ (1 << (at % 8));
+        await writeFile(file, flipped);
+        await expect(readCheckpoint(path), `${name}, byte ${at}`).rejects.toMatchObject({
+          name: "VlmR1Error",
+        });
+      }
+      await writeFile(file, bytes);
+    }
+    await readCheckpoint(path);
+  });
+
+  interface Edited {
+    progress: Record<string, unknown>;
+    arrays: Record<string, unknown>[];
+    [field: string]: unknown;
+  }
+
+  test.each<[what: string, edit: (contents: Edited) => void]>([
+    ["step", ({ progress }) => void (progress["step"] = -5)],
+    ["updates", ({ progress }) => void (progress["updates"] = 4)],
+    ["rate factor", ({ progress }) => void (progress["rateFactor"] = 2)],
+    ["guards", ({ progress }) => void (progress["guards"] = [{}])],
+    ["arrays", ({ arrays }) => void (arrays[0]!["length"] = 2 ** 40)],
+    ["isGood", (contents) => void (contents["isGood"] = false)],
+    ["an unknown field", (contents) => void (contents["more"] = 1)],
+  ])("an edit of %s is refused", async (_, edit) => {
+    const path = join(folder, "step-000001");
+    await writeCheckpoint(path, whole);
+    const file = join(path, "manifest.json");
+    const manifest = JSON.parse(await readFile(file, "utf8")) as { contents: Edited };
+    edit(manifest.contents);
+    await writeFile(file, JSON.stringify(manifest));
+    await expect(readCheckpoint(path)).rejects.toThrow("its digest is another");
+  });
+
+  test("a step outside its range is refused even where the digest fits", async () => {
+    const path = join(folder, "step-000001");
+    await writeCheckpoint(path, { ...whole, progress: { ...whole.progress, step: -5 } });
+    await expect(readCheckpoint(path)).rejects.toThrow(/progress\.step cannot be/);
+    await rm(path, { recursive: true });
+    await writeCheckpoint(path, { ...whole, progress: { ...whole.progress, step: 2 } });
+    await expect(readCheckpoint(path)).rejects.toThrow("it is of step 2, in the folder of another step");
+  });
+
+  test("a manifest of 20,000 brackets is an error with a name", async () => {
+    const path = join(folder, "step-000001");
+    await writeCheckpoint(path, whole);
+    await writeFile(join(path, "manifest.json"), "[".repeat(20_000) + "]".repeat(20_000));
+    await expect(readCheckpoint(path)).rejects.toMatchObject({ code: "limit" });
+  });
+});
+
 describe("a store", () => {
   test("keeps the newest ones, the best one and the newest good one", async () => {
     const store = openCheckpointStore(folder, 2);
@@ -200,7 +263,7 @@ describe("a run", () => {
       const directory = join(folder, where);
       await expect(collect(program({ policy: failing, config, directory }))).rejects.toThrow("cable pulled");
       const { checkpoint: saved } = await openCheckpointStore(directory, 2).latest();
-      expect(saved?.progress.step).toBe(where === "sampling" ? 3 : undefined);
+      expect(saved?.progress.step).toBe(where === "sampling" ? 3 : 0);
     }
     const whole = await collect(program({ directory: undefined, config }));
     const rest = await collect(program({ config, directory: join(folder, "sampling") }));

@@ -58,10 +58,11 @@ describe("checkGuards", () => {
     `);
   });
 
-  test("the default guards only warn, and watch KL, gradient norm, entropy, truncation and variance", () => {
+  test("the default guards roll back from destroyed weights, and warn of KL, gradient norm, entropy, truncation and variance", () => {
     const guards = defaultGuards.map((guard) => Guard.parse(guard));
-    expect(new Set(guards.map(({ action }) => action))).toEqual(new Set(["warn"]));
+    expect(guards.map(({ action }) => action)).toEqual(["rollback", ...Array(5).fill("warn")]);
     const bad = {
+      "policy/weight-growth": NaN,
       "policy/kl": 5,
       "policy/gradient-norm": 1e6,
       "policy/entropy": 0,

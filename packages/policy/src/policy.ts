@@ -70,6 +70,8 @@ export interface ApplyReport {
   readonly gradientNorm: number;
   /** False when loss or gradient was not finite: then no weight and no moment changed. */
   readonly applied: boolean;
+  /** Norm of the trained weights after the update, divided by that before: near 1 as long as a run is sound. Not finite: destroyed. */
+  readonly weightGrowth?: number;
 }
 
 /** Everything a run needs to continue bit for bit, in named flat arrays (parameters, and each state buffer of the optimizer). */

@@ -1,7 +1,9 @@
-import { mkdir, open, readdir, readFile, rename, rm, type FileHandle } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { createHash } from "node:crypto";
+import { mkdir, open, readdir, rename, rm, type FileHandle } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
-import { VlmR1Error } from "@vlmr1/core";
+import { showValue } from "@vlmr1/core";
+import { invalidData, openFile, parseJson, readWhole } from "@vlmr1/core/files";
 import { z } from "zod";
 import type { PolicyState } from "@vlmr1/policy";
 import type { Progress } from "./report.ts";
@@ -18,22 +20,51 @@ export interface Checkpoint {
   readonly isGood: boolean;
 }
 
-const Manifest = z.object({
-  format: z.literal("vlmr1-checkpoint-1"),
-  progress: z.record(z.string(), z.unknown()),
-  metrics: z.record(
-    z.string(),
-    z
-      .number()
-      .nullable()
-      .transform((value) => value ?? NaN),
-  ), // JSON has no NaN
+const count = z.int().min(0).max(1e9);
+/** JSON has no NaN: it stands there as null. */
+const orNaN = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? NaN);
+
+const SavedProgress = z.strictObject({
+  step: count,
+  updates: count,
+  scheduled: count,
+  dropped: count,
+  rollbacks: count,
+  rateFactor: z.number().gt(0).max(1),
+  promptsDrawn: count,
+  prompts: z.record(z.string().regex(/^\d+$/), z.strictObject({ visits: count, spread: z.number().min(0) })),
+  guards: z.array(z.strictObject({ broken: count, mean: z.number(), seen: count })),
+  watched: z.strictObject({ best: z.number().nullable(), waited: count }),
+  best: z.strictObject({ value: z.number(), step: count }).nullable(),
+});
+
+const format = "vlmr1-checkpoint-2";
+
+const Contents = z.strictObject({
+  progress: SavedProgress,
+  metrics: z.record(z.string(), orNaN),
   config: z.unknown(),
   isGood: z.boolean(),
   arrays: z.array(
-    z.object({ name: z.string(), offset: z.int().min(0), length: z.int().min(0), crc32: z.int().min(0) }),
+    z.strictObject({
+      name: z.string(),
+      offset: count.max(2 ** 48),
+      length: count.max(2 ** 46),
+      crc32: z.int().min(0),
+    }),
   ),
 });
+
+/** `digest` is the SHA-256 of the contents' JSON; those hold a checksum of each array: nothing of a checkpoint changes unseen. */
+const Manifest = z.strictObject({ format: z.string(), digest: z.string(), contents: z.unknown() });
+
+const digestOf = (contents: unknown) => createHash("sha256").update(JSON.stringify(contents)).digest("hex");
+
+/** Prompts of a long difficulty-aware run are what makes it long. */
+const largestManifest = 256 * 2 ** 20;
 
 const manifestName = "manifest.json";
 const stateName = "state.bin";
@@ -51,7 +82,8 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
       writeArrays(file, checkpoint.state),
     );
     const { progress, metrics, config, isGood } = checkpoint;
-    const manifest = { format: "vlmr1-checkpoint-1", progress, metrics, config, isGood, arrays };
+    const contents = { progress, metrics, config, isGood, arrays };
+    const manifest = { format, digest: digestOf(contents), contents };
     await writeSynced(join(temporary, manifestName), (file) => file.writeFile(JSON.stringify(manifest)));
     await syncFolder(temporary);
     await rm(path, { recursive: true, force: true }); // only a broken checkpoint of the same step can be in the way
@@ -63,38 +95,73 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
   }
 }
 
-/** What a checkpoint says of itself, without its weights. Throws `invalid-data` when that is damaged. */
+/**
+ * What a checkpoint says of itself, without its weights.
+ * @throws VlmR1Error `invalid-data` when that is damaged, `not-found`, or `limit`.
+ */
 export async function readManifest(
   path: string,
-): Promise<Omit<Checkpoint, "state"> & Pick<z.output<typeof Manifest>, "arrays">> {
-  const manifest = Manifest.safeParse(JSON.parse(await readFile(join(path, manifestName), "utf8")));
-  if (!manifest.success) {
-    throw new VlmR1Error("invalid-data", `${join(path, manifestName)} is not a checkpoint's manifest.`);
+): Promise<Omit<Checkpoint, "state"> & Pick<z.output<typeof Contents>, "arrays">> {
+  const file = join(path, manifestName);
+  const text = (await readWhole(file, largestManifest)).toString("utf8");
+  const manifest = Manifest.safeParse(parseJson(text, { file }));
+  const refuse = (problem: string): never => {
+    throw invalidData({ file, problem });
+  };
+  if (!manifest.success) return refuse("this is not a checkpoint's manifest");
+  if (manifest.data.format !== format)
+    return refuse(`its format is ${showValue(manifest.data.format)}, and this version reads ${format}`);
+  const { digest, contents } = manifest.data;
+  if (digestOf(contents) !== digest)
+    return refuse("it was changed since it was written: its digest is another");
+  const parsed = Contents.safeParse(contents);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    return refuse(`${issue?.path.join(".")} cannot be: ${issue?.message}`);
   }
-  const { progress, metrics, config, isGood, arrays } = manifest.data;
-  return { progress: progress as unknown as Progress, metrics, config, isGood, arrays };
+  const { progress, ...rest } = parsed.data;
+  if (basename(path) !== nameOf(progress.step))
+    return refuse(`it is of step ${progress.step}, in the folder of another step`);
+  return { progress, ...rest };
 }
 
 /** Reads a checkpoint back. Throws `invalid-data` when anything of it is missing, cut short or changed. */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const { arrays, ...rest } = await readManifest(path);
-  const bytes = await readFile(join(path, stateName));
-  const state = Object.fromEntries(
-    arrays.map(({ name, offset, length, crc32: expected }) => {
-      const part = bytes.subarray(offset, offset + 4 * length);
-      if (part.length !== 4 * length || crc32(part) !== expected) {
-        throw new VlmR1Error("invalid-data", `${join(path, stateName)} is damaged in the array ${name}.`);
-      }
+  const name = join(path, stateName);
+  const refuse = (problem: string) => invalidData({ file: name, problem });
+  const file = await openFile(name);
+  try {
+    const { size } = await file.stat();
+    const written = arrays.reduce((sum, { length }) => sum + 4 * length, 0);
+    if (size !== written) throw refuse(`it has ${size} bytes, and ${written} were written`);
+    const state: Record<string, Float32Array> = {};
+    for (const { name: array, offset, length, crc32: checksum } of arrays) {
+      if (offset + 4 * length > size) throw refuse(`the array ${array} lies outside of it`);
       const values = new Float32Array(length);
-      new Uint8Array(values.buffer).set(part);
-      return [name, values];
-    }),
-  );
-  return { ...rest, state };
+      const bytes = new Uint8Array(values.buffer);
+      await readAt(file, bytes, offset);
+      if (crc32(bytes) !== checksum) throw refuse(`it is damaged in the array ${array}`);
+      state[array] = values;
+    }
+    return { ...rest, state };
+  } finally {
+    await file.close();
+  }
+}
+
+/** One call of the system reads less than 2 GiB. */
+const readChunk = 2 ** 30;
+
+async function readAt(file: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
+  for (let at = 0; at < bytes.length; at += readChunk) {
+    const length = Math.min(readChunk, bytes.length - at);
+    await file.read(bytes, at, length, offset + at);
+  }
 }
 
 async function writeArrays(file: FileHandle, state: PolicyState) {
-  const arrays: z.output<typeof Manifest>["arrays"] = [];
+  const arrays: z.output<typeof Contents>["arrays"] = [];
   let offset = 0;
   for (const [name, values] of Object.entries(state)) {
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
@@ -116,8 +183,9 @@ async function writeSynced<T>(path: string, write: (file: FileHandle) => Promise
   }
 }
 
-/** Makes renames inside a folder durable. */
+/** Makes renames inside a folder durable. Windows has no such call: a folder cannot be opened there. */
 async function syncFolder(path: string): Promise<void> {
+  if (process.platform === "win32") return;
   const folder = await open(path, "r");
   try {
     await folder.sync();

@@ -20,8 +20,12 @@ export const Guard = z.strictObject({
 });
 export type Guard = z.output<typeof Guard>;
 
-/** Warnings that are on unless a configuration names its own guards. */
+/**
+ * Guards that are on unless a configuration names its own. Weights that double in one step are weights destroyed, by a learning rate
+ * that is too high; everything else is a warning.
+ */
 export const defaultGuards: readonly z.input<typeof Guard>[] = [
+  { metric: "policy/weight-growth", above: 2, action: "rollback" },
   { metric: "policy/kl", above: 1, patience: 3 },
   { metric: "policy/gradient-norm", aboveMean: 20 },
   { metric: "policy/entropy", below: 0.01, patience: 3 },
@@ -76,6 +80,7 @@ export function checkGuards(
 }
 
 function brokenRule(guard: Guard, value: number, { mean, seen }: GuardMemory): string | undefined {
+  if (Number.isNaN(value)) return "not a number";
   if (guard.above !== undefined && value > guard.above) return `above ${guard.above}`;
   if (guard.below !== undefined && value < guard.below) return `below ${guard.below}`;
   const limit = guard.aboveMean === undefined || seen < settleSteps ? Infinity : guard.aboveMean * mean;

@@ -10,6 +10,8 @@ export interface Progress extends PromptProgress {
   scheduled: number;
   /** Dropped updates in a row. */
   dropped: number;
+  /** How often a guard returned the run to its last good state. */
+  rollbacks: number;
   /** Product of the rollbacks' factors. */
   rateFactor: number;
   guards: readonly GuardMemory[];
@@ -26,6 +28,7 @@ export function initialProgress(): Progress {
     updates: 0,
     scheduled: 0,
     dropped: 0,
+    rollbacks: 0,
     rateFactor: 1,
     promptsDrawn: 0,
     prompts: {},
@@ -81,6 +84,8 @@ export type RunEnding = "finished" | "early-stop" | "guard" | "aborted";
 export interface RunSummary {
   readonly ending: RunEnding;
   readonly step: number;
+  /** How often a guard returned the run to its last good state, when one did: what those steps learned is not in the weights. */
+  readonly rollbacks?: number;
   /** The step of the largest `bestMetric`. */
   readonly best?: { readonly step: number; readonly value: number };
 }

@@ -250,6 +250,7 @@ async function rollBack(loop: Loop): Promise<string> {
   if (!good) return "There is no good state to roll back to yet: the run goes on as it is.";
   await policy.restore(good.state);
   progress.updates = good.updates;
+  progress.rollbacks++;
   progress.rateFactor *= config.rollbackRate;
   const where = checkpoint ? `of step ${checkpoint.progress.step}` : "in memory";
   return `Rolled back to the last good state ${where}; the learning rate is now ${progress.rateFactor} of the configured one.`;
@@ -326,6 +327,6 @@ function changedKeys(before: unknown, now: RunOptions): string[] {
   return [...keys].filter((key) => JSON.stringify(old[key]) !== JSON.stringify(current[key]));
 }
 
-function summary({ step, best }: Progress, ending: RunEnding): RunSummary {
-  return { ending, step, ...(best && { best }) };
+function summary({ step, rollbacks, best }: Progress, ending: RunEnding): RunSummary {
+  return { ending, step, ...(rollbacks > 0 && { rollbacks }), ...(best && { best }) };
 }

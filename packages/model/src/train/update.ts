@@ -88,6 +88,17 @@ function createOptimizerState(engine: Engine, size: number) {
   };
 }
 
+/** The L2 norm of a flat buffer. */
+function compileNorm(engine: Engine): (flat: DeviceTensor) => Promise<number> {
+  const squares = engine.compile((flat: tf.Tensor1D): tf.Scalar => tf.sum(tf.square(flat)), { name: "norm" });
+  return async (flat) => {
+    const result = await squares(flat);
+    const [square] = await readFloats(result);
+    disposeTree(result);
+    return Math.sqrt(square as number);
+  };
+}
+
 /** The gradient of one step, added up over its micro-batches. */
 function createGradientSum(engine: Engine, pack: () => ParameterGroup) {
   const sum = pack();
@@ -96,9 +107,7 @@ function createGradientSum(engine: Engine, pack: () => ParameterGroup) {
   const add = engine.compile((a: tf.Tensor1D, b: tf.Tensor1D): tf.Tensor1D => tf.add(a, b), {
     name: "add gradients",
   });
-  const squares = engine.compile((gradients: tf.Tensor1D): tf.Scalar => tf.sum(tf.square(gradients)), {
-    name: "gradient norm",
-  });
+  const norm = compileNorm(engine);
   return {
     flat: sum.flat,
     target: (): ParameterGroup => (count === 0 ? sum : (scratch ??= pack())),
@@ -107,12 +116,7 @@ function createGradientSum(engine: Engine, pack: () => ParameterGroup) {
     },
     isEmpty: (): boolean => count === 0,
     clear: (): void => void (count = 0),
-    async norm(): Promise<number> {
-      const result = await squares(sum.flat);
-      const [square] = await readFloats(result);
-      disposeTree(result);
-      return Math.sqrt(square as number);
-    },
+    norm: () => norm(sum.flat),
   };
 }
 
@@ -125,6 +129,8 @@ export function createUpdater(
   const layout = layoutOf(group);
   const sum = createGradientSum(engine, pack);
   const optimizerState = createOptimizerState(engine, layout.size);
+  const norm = compileNorm(engine);
+  let weightNorm: number | undefined; // of the weights of now; unknown when somebody else set them
   const prepared = new Map<string, Prepared>();
   const prepare = (optimizer: Optimizer): Prepared => {
     const known = prepared.get(optimizer.key);
@@ -158,11 +164,16 @@ export function createUpdater(
       const state = optimizerState.tensors(optimizer.stateNames);
       const scalars = optimizer.scalars({ learningRate, step });
       const target = { parameters: group.flat, state };
+      const before = weightNorm ?? (await norm(group.flat));
       await program.into(target, sum.flat, group.flat, state, scalars, constants, clip);
-      return { gradientNorm, applied: true };
+      weightNorm = await norm(group.flat);
+      return { gradientNorm, applied: true, weightGrowth: before === 0 ? 1 : weightNorm / before };
     },
     discard: () => sum.clear(),
     optimizerState: () => optimizerState.copies(),
-    setOptimizerState: (values) => optimizerState.set(values),
+    setOptimizerState(values) {
+      weightNorm = undefined;
+      optimizerState.set(values);
+    },
   };
 }

@@ -300,4 +300,42 @@ describe("createPolicy", () => {
     );
     expect(await policy.logProbs([], { temperature: 1 })).toEqual([]);
   });
+
+  it("says how much the weights grew, whatever restored them in between", async () => {
+    const policy = await policyOf({ train: "all" });
+    const start = await policy.snapshot();
+    const norm = ({ parameters }: PolicyState): number =>
+      Math.sqrt((parameters ?? new Float32Array()).reduce((sum, v) => sum + v * v, 0));
+    const updateBy = async (learningRate: number) => {
+      await policy.accumulate(batchOf(groupsOf(questions(1), 2)), weightedSum);
+      return policy.apply(descent, { learningRate, step: 0 });
+    };
+    expect((await updateBy(1e-3)).weightGrowth).toBeCloseTo(1, 3);
+    const grown = await updateBy(1e6);
+    expect(grown.weightGrowth).toBeGreaterThan(100);
+    const after = norm(await policy.snapshot());
+    await policy.restore(start);
+    expect((await updateBy(0)).weightGrowth).toBe(1);
+    expect(after / norm(start)).toBeGreaterThan(100);
+  });
+
+  it("adds what other processes have to the gradient, and offers zeros when it has none", async () => {
+    const groups = groupsOf(questions(2), 3);
+    const whole = await gradientOf(await policyOf({ train: "all" }), [batchOf(groups)]);
+    const parts: Float32Array[] = [];
+    for (const share of [[groups[0]!], [groups[1]!], []]) {
+      const policy = await policyOf({ train: "all" });
+      if (share.length > 0) await policy.accumulate(batchOf(share), weightedSum);
+      const combineGradient = async (gradient: Float32Array): Promise<void> => {
+        parts.push(gradient.slice());
+        parts.slice(0, -1).forEach((part) => part.forEach((value, i) => (gradient[i]! += value)));
+      };
+      const { gradientNorm } = await policy.apply(descent, { learningRate: 0, step: 0, combineGradient });
+      if (parts.length < 2) continue;
+      expect(gradientNorm).toBeCloseTo(whole.gradientNorm, 4);
+      const combined = (await policy.snapshot())["optimizer/gradient"] as Float32Array;
+      expect(distance(combined, whole.gradient)).toBeLessThan(1e-5);
+    }
+    expect(parts[2]!.every((value) => value === 0)).toBe(true);
+  });
 });
