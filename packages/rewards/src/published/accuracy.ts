@@ -1,6 +1,6 @@
 import { levenshteinRatio } from "../reasoning/levenshtein-ratio.ts";
 import { mathEqual } from "../reasoning/math.ts";
-import { lastBoxed } from "../reasoning/math/read-math.ts";
+import { lastBoxed } from "../read/spans.ts";
 import { extractChoice } from "./choice.ts";
 import { cleanText } from "./clean-text.ts";
 import { pythonFloat, pythonStrip } from "./python-text.ts";
@@ -35,7 +35,7 @@ export function allMatchReward(content: string, solution: string): number {
 export function mathReward(content: string, solution: string): number {
   const given = cleanText(content);
   const truth = cleanText(solution);
-  return given === truth || mathEqual(lastBoxed(given) ?? given, truth) ? 1 : 0;
+  return given === truth || (isFormula(given) && mathEqual(lastBoxed(given) ?? given, truth)) ? 1 : 0;
 }
 
 /**
@@ -50,7 +50,7 @@ export function mathReward(content: string, solution: string): number {
 export function defaultAccuracyReward(content: string, solution: string): number {
   const truth = solutionAnswer(solution);
   const given = lastAnswer(content) ?? pythonStrip(content);
-  if (isFormula(truth) && mathEqual(given, truth)) return 1;
+  if (isFormula(truth) && isFormula(given) && mathEqual(given, truth)) return 1;
   const hasDigits = /\p{Nd}/u.test(truth);
   const choice = hasDigits ? null : extractChoice(truth);
   if (choice !== null) return extractChoice(given) === choice ? 1 : 0;

@@ -20,6 +20,13 @@ export function readTruthCount(text: string): number | undefined {
   return isCount(count) ? count : undefined;
 }
 
+/** The number that a text is in English words and nothing else: `twelve`, `twenty-one`. */
+export function numberInWords(text: string): number | undefined {
+  const words = text.length > 100 ? [] : (text.toLowerCase().match(/[a-z]+|[^a-z\s-]/g) ?? []);
+  const [value, end] = words.length === 0 ? [] : englishAt(words, 0);
+  return end === words.length ? value : undefined;
+}
+
 function isCount(count: number | undefined): count is number {
   return count !== undefined && Number.isInteger(count) && count >= 0;
 }

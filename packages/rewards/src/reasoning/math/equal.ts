@@ -1,5 +1,5 @@
 import { unitScale } from "./units.ts";
-import type { MathExpression, MathValue } from "./value.ts";
+import { constant, type MathExpression, type MathValue } from "./value.ts";
 
 /**
  * Whether two formulas denote the same: expressions with equal values wherever both are defined, sets in
@@ -35,17 +35,25 @@ function solved(value: MathValue, other: MathValue): MathValue {
   if (signs.length === 1 && signs[0] === "∈") return right;
   if (signs.length === 1 && signs[0] === "=") {
     const sameKind = other.kind === "relation" && other.signs.length === 1 && other.signs[0] === "=";
-    return sameKind || !isLone(left) ? value : right;
+    if (!sameKind && (isLone(left) || sides.every(isConstant))) return right;
+    return value;
   }
+  // x = 2*3 = 6 is 6.
+  if (signs.every((sign) => sign === "="))
+    return other.kind === "relation" ? value : (sides.at(-1) as MathValue);
   return intervalOf(value) ?? value;
+}
+
+function isConstant(value: MathValue): boolean {
+  return value.kind === "expression" && value.names.size === 0;
 }
 
 function isLone(value: MathValue): boolean {
   return value.kind === "expression" && value.lone !== undefined;
 }
 
-const infinity: MathExpression = { kind: "expression", names: new Set(), at: () => Infinity };
-const minusInfinity: MathExpression = { kind: "expression", names: new Set(), at: () => -Infinity };
+const infinity = constant(Infinity);
+const minusInfinity = constant(-Infinity);
 
 /** `x < 3`, `3 > x`, `1 < x ≤ 2` as intervals. */
 function intervalOf({ sides, signs }: Relation): MathValue | undefined {
@@ -110,18 +118,37 @@ function sameExpression(a: MathExpression, b: MathExpression, tolerance: number)
   return factors.some((factor) => equalEverywhere(a, b, scale * factor, tolerance));
 }
 
+/** Beyond this, doubles are no longer exact. */
+const exactBelow = 2 ** 53;
+
 function equalEverywhere(a: MathExpression, b: MathExpression, factor: number, tolerance: number): boolean {
-  const constant = a.names.size === 0 && b.names.size === 0;
+  const isConstant = a.names.size === 0 && b.names.size === 0;
   let compared = 0;
-  for (const trial of constant ? [0] : trials) {
+  for (const trial of isConstant ? [0] : trials) {
     const variables = variablesOf(trial);
     const left = a.at(variables) * factor;
     const right = b.at(variables);
-    if (Number.isNaN(left) && Number.isNaN(right)) continue;
-    if (!isClose(left, right, tolerance)) return false;
+    const inexact = !(Math.abs(left) < exactBelow && Math.abs(right) < exactBelow);
+    const exact = inexact && factor === 1 ? sameModulo(a, b, variables) : undefined;
+    if (exact === false) return false;
+    if (exact === undefined) {
+      // Where only one side is defined they differ, but at negative values roots are a matter of taste.
+      const undefinedSides = [left, right].filter(Number.isNaN).length;
+      if (undefinedSides === 2 || (undefinedSides === 1 && trial >= firstNegative)) continue;
+      if (!isClose(left, right, tolerance)) return false;
+    }
     compared++;
   }
-  return compared >= (constant ? 1 : 2);
+  return compared >= (isConstant ? 1 : 2);
+}
+
+function sameModulo(
+  a: MathExpression,
+  b: MathExpression,
+  variables: (name: string) => number,
+): boolean | undefined {
+  const [left, right] = [a.modulo(variables), b.modulo(variables)];
+  return left === undefined || right === undefined ? undefined : left === right;
 }
 
 /** A unit on one side alone is ignored; two units must be the same or convertible. */
@@ -135,8 +162,9 @@ function isClose(a: number, b: number, tolerance: number): boolean {
   return Math.abs(a - b) <= tolerance * Math.min(1, Math.max(Math.abs(a), Math.abs(b)));
 }
 
-/** Each trial gives every variable a fixed value: positive, small in the first half, larger in the second. */
-const trials = [0, 1, 2, 3, 4, 5];
+/** Each trial gives every variable a fixed value: positive and small in three, larger in three, negative in two. */
+const trials = [0, 1, 2, 3, 4, 5, 6, 7];
+const firstNegative = 6;
 
 function variablesOf(trial: number): (name: string) => number {
   return (name) => {
@@ -144,6 +172,7 @@ function variablesOf(trial: number): (name: string) => number {
     for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
     hash = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
     const fraction = ((hash ^ (hash >>> 13)) >>> 0) / 2 ** 32;
+    if (trial >= firstNegative) return -0.3 - 4 * fraction;
     return trial < 3 ? 0.3 + 1.9 * fraction : 2.5 + 6 * fraction;
   };
 }

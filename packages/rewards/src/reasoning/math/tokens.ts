@@ -1,5 +1,6 @@
 import { isDigit, isSpace } from "../../read/characters.ts";
 import { isUnit } from "./units.ts";
+import { constant, type MathExpression, type MathValue } from "./value.ts";
 
 /** A piece of a formula; `spaced` says whether white space stands before it. */
 export interface Token {
@@ -22,8 +23,8 @@ export function tokenize(formula: string): Token[] | undefined {
   const cursor: Cursor = { formula, at: 0, spaced: false, depth: 0, singles: 0 };
   while (cursor.at < formula.length) {
     const unit = formula.charCodeAt(cursor.at);
-    if (isSpace(unit) || unit === 36 || unit === 126) {
-      cursor.spaced = true; // white space, $ and ~
+    if (isSpace(unit) || unit === 36 || unit === 126 || "€£¥".includes(formula[cursor.at] as string)) {
+      cursor.spaced = true; // white space, currency and ~
       cursor.at++;
       continue;
     }
@@ -66,7 +67,7 @@ function numberToken(cursor: Cursor): Token {
   const start = cursor.at;
   cursor.at = cursor.singles > 0 ? start + 1 : numeralEnd(cursor.formula, start, cursor.depth <= 0);
   if (cursor.singles > 0) cursor.singles--;
-  const text = cursor.formula.slice(start, cursor.at).replaceAll(",", "");
+  const text = cursor.formula.slice(start, cursor.at).replace(/[,\s]/g, "");
   return { kind: "number", text, spaced: cursor.spaced };
 }
 
@@ -88,6 +89,14 @@ function commandToken(cursor: Cursor): Token | undefined | null {
   }
   const sign = commandSigns.get(name);
   if (sign !== undefined) return { kind: "sign", text: sign, spaced };
+  if (name === "\\") return { kind: "sign", text: "newline", spaced };
+  const environment = /^\{[a-zA-Z]?matrix\}|^\{array\}\{[clr|]*\}|^\{(?:array|cases)\}/.exec(
+    formula.slice(end, end + 40),
+  )?.[0];
+  if ((name === "begin" || name === "end") && environment !== undefined) {
+    cursor.at += environment.length;
+    return { kind: "sign", text: name === "begin" ? "matrix" : "endmatrix", spaced };
+  }
   if (ignoredCommands.has(name)) return null;
   if (name.length < 2 || name === "begin" || name === "end") return undefined;
   if (name.endsWith("frac") && isDigit(formula.charCodeAt(end))) cursor.singles = 2;
@@ -98,13 +107,26 @@ function lettersToken(cursor: Cursor): Token {
   const start = cursor.at;
   while (isLetter(cursor.formula, cursor.at)) cursor.at++;
   const letters = cursor.formula.slice(start, cursor.at);
+  const applied = /^[fghFGH]\(([a-z])\)(?=\s*=)/.exec(cursor.formula.slice(start, start + 6));
+  if (applied) {
+    cursor.at = start + applied[0].length;
+    return { kind: "name", text: applied[0], spaced: cursor.spaced }; // `f(x) = …` names what is computed
+  }
+  if (letters === "x" && isTimes(cursor.formula, start))
+    return { kind: "sign", text: "*", spaced: cursor.spaced };
   const text = characterNames.get(letters) ?? letters;
   if (isKnown(text.toLowerCase())) return { kind: "name", text: text.toLowerCase(), spaced: cursor.spaced };
   if (isProduct(cursor.formula, start, cursor.at)) {
     cursor.at = start + 1;
     return { kind: "name", text: text[0] as string, spaced: cursor.spaced };
   }
-  return { kind: text.length === 1 ? "name" : "word", text, spaced: cursor.spaced };
+  const isName = text.length === 1 && /[\p{Script=Latin}\p{Script=Greek}]/u.test(text);
+  return { kind: isName ? "name" : "word", text, spaced: cursor.spaced };
+}
+
+/** Whether an x stands for times: `3 x 4`, between numbers with spaces on both sides. */
+function isTimes(formula: string, at: number): boolean {
+  return /\d\s$/.test(formula.slice(Math.max(0, at - 2), at)) && /^\s\d/.test(formula.slice(at + 1, at + 3));
 }
 
 /**
@@ -131,13 +153,18 @@ function numeralEnd(formula: string, start: number, thousands: boolean): number 
   };
   let end = digits(start);
   if (thousands && end - start <= 3) {
-    while (formula[end] === "," && digits(end + 1) === end + 4) end += 4;
+    while (isGroup(formula[end]) && digits(end + 1) === end + 4) end += 4;
   }
   if (formula[end] === ".") end = Math.max(digits(end + 1), end + 1);
   if (formula[end] !== "e" && formula[end] !== "E") return end;
   const sign = formula[end + 1] === "+" || formula[end + 1] === "-" ? 2 : 1;
   const exponent = digits(end + sign);
   return exponent > end + sign ? exponent : end;
+}
+
+/** What parts groups of three digits: a comma, or a space. */
+function isGroup(character: string | undefined): boolean {
+  return character === "," || (character !== undefined && " \u00a0\u2009\u202f".includes(character));
 }
 
 function isLetter(formula: string, at: number): boolean {
@@ -158,7 +185,7 @@ function signOf(character: string): string | undefined {
   return plainSigns.includes(character) ? character : characterSigns.get(character);
 }
 
-const plainSigns = "+-*/^_=<>()[]{},;:|%!°∪≤≥±√∈";
+const plainSigns = "+-*/^_=<>()[]{},;:|%!°∪≤≥≠±√∈&⌊⌋⌈⌉";
 
 const characterSigns = new Map([
   ["×", "*"],
@@ -168,11 +195,8 @@ const characterSigns = new Map([
   ["÷", "/"],
   ["−", "-"],
   ["–", "-"],
-  ["（", "("],
-  ["）", ")"],
-  ["，", ","],
-  ["：", ":"],
-  ["½", "½"],
+  ["≈", "="],
+  ["∣", "|"],
 ]);
 
 const characterNames = new Map([
@@ -183,9 +207,10 @@ const characterNames = new Map([
 
 /** Commands that only change how a formula looks. */
 const ignoredCommands = new Set(
-  "left right big Big bigg Bigg bigl bigr displaystyle textstyle limits quad qquad , ; : ! \\ $ ( ) [ ] &".split(
-    " ",
-  ),
+  (
+    "left right big Big bigg Bigg bigl bigr displaystyle textstyle limits quad qquad overline bar vec hat overrightarrow " +
+    "underline boldsymbol mathbb , ; : ! $ ( ) [ ] &"
+  ).split(" "),
 );
 
 const textCommands = new Set("text textbf textit textrm mathrm mathbf mathit mbox operatorname".split(" "));
@@ -217,12 +242,73 @@ const commandSigns = new Map([
   ["rvert", "|"],
   ["vert", "|"],
   ["in", "∈"],
+  ["ne", "≠"],
+  ["neq", "≠"],
+  ["approx", "="],
+  ["lfloor", "⌊"],
+  ["rfloor", "⌋"],
+  ["lceil", "⌈"],
+  ["rceil", "⌉"],
+  ["mid", "|"],
 ]);
 
 /** Functions and constants, which are names however they are written. */
 const knownNames = new Set(
   (
-    "frac dfrac tfrac cfrac sqrt sin cos tan cot sec csc arcsin arccos arctan asin acos atan sinh cosh tanh ln log exp abs " +
+    "frac dfrac tfrac cfrac binom dbinom tbinom sqrt sin cos tan cot sec csc arcsin arccos arctan asin acos atan sinh cosh tanh ln log lg exp abs " +
     "pi infty infinity oo emptyset varnothing"
   ).split(" "),
 );
+
+/**
+ * Where a parser of formulas stands. A failure is remembered instead of thrown: what models write is data.
+ */
+export interface Parser {
+  readonly tokens: readonly Token[];
+  at: number;
+  depth: number;
+  failed: boolean;
+}
+
+/** Formulas nested deeper than this are not read: no answer needs more, and the stack stays small. */
+const deepest = 40;
+
+/** The expression that a value must be here. */
+export function number(parser: Parser, value: MathValue): MathExpression {
+  return value.kind === "expression" ? value : fail(parser);
+}
+
+/** One level deeper. */
+export function nested(parser: Parser, parse: (parser: Parser) => MathValue): MathValue {
+  if (parser.failed || parser.depth >= deepest) return fail(parser);
+  parser.depth++;
+  const value = parse(parser);
+  parser.depth--;
+  return value;
+}
+
+/** Remembers that the tokens are no formula. */
+export function fail(parser: Parser): MathExpression {
+  parser.failed = true;
+  return constant(Number.NaN);
+}
+
+/** Whether the next token is this sign. */
+export function peek({ tokens, at }: Parser, sign: string): boolean {
+  return tokens[at]?.kind === "sign" && tokens[at]?.text === sign;
+}
+
+/** Moves past the next token if it is this sign. */
+export function takeSign(parser: Parser, sign: string): boolean {
+  if (!peek(parser, sign)) return false;
+  parser.at++;
+  return true;
+}
+
+/** Moves past the next token if it is one of these words. */
+export function takeWord(parser: Parser, ...words: string[]): boolean {
+  const token = parser.tokens[parser.at];
+  if (token?.kind !== "word" || !words.includes(token.text)) return false;
+  parser.at++;
+  return true;
+}

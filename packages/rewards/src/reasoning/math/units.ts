@@ -1,3 +1,5 @@
+import type { Parser, Token } from "./tokens.ts";
+
 /** What one unit is in the base unit of its kind. */
 interface Unit {
   readonly kind: string;
@@ -75,4 +77,31 @@ function powered(unit: string): { readonly name: string; readonly power: number 
   if (lower.endsWith("^2")) return { name: lower.slice(0, -2), power: 2 };
   if (lower.endsWith("^3")) return { name: lower.slice(0, -2), power: 3 };
   return { name: lower, power: 1 };
+}
+
+/** The words behind a number: `cm`, `m/s`, `square units`, `cm^2`. */
+export function parseUnit(parser: Parser): string | undefined {
+  const { tokens } = parser;
+  if (tokens[parser.at]?.kind !== "word" && !isLetterUnit(tokens, parser.at)) return undefined;
+  let unit = "";
+  while (parser.at < tokens.length) {
+    const token = tokens[parser.at] as Token;
+    if (token.kind === "sign" && !"^/*{}()".includes(token.text)) return undefined;
+    unit += (token.kind === "word" && unit !== "" ? " " : "") + token.text;
+    parser.at++;
+  }
+  return unit.replace(/[{}()]/g, "");
+}
+
+/** Whether a letter apart from the number before it, at the end, is its unit: `5 m`, `9 m^2`, `3 m/s`. */
+export function isLetterUnit(tokens: readonly Token[], at: number): boolean {
+  const token = tokens[at];
+  if (token?.kind !== "name" || !token.spaced || !isUnit(token.text) || tokens[at - 1]?.kind !== "number")
+    return false;
+  const next = tokens[at + 1];
+  return (
+    next === undefined ||
+    (next.text === "^" && at + 3 === tokens.length) ||
+    (next.text === "/" && !next.spaced)
+  );
 }
