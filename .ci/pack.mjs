@@ -33,7 +33,13 @@ for (const platform of options["all-platforms"] ? Object.keys(runtimeFiles) : [h
 
 function packMember(directory) {
   if (readJson(join(directory, "package.json")).private) return;
-  run("pnpm", ["pack", "--pack-destination", out], directory);
+  const notice = join(directory, "NOTICE"); // pnpm adds the workspace's LICENSE by itself, but not its NOTICE
+  cpSync(join(root, "NOTICE"), notice);
+  try {
+    run("pnpm", ["pack", "--pack-destination", out], directory);
+  } finally {
+    rmSync(notice);
+  }
 }
 
 /** Makes the package @vlmr1/onnxruntime-PLATFORM out of the files that Microsoft published in onnxruntime-node. */

@@ -1,22 +1,22 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { describe, expect, test } from "vitest";
+import { readFences } from "./fences.ts";
 
-// Every ```ts fence of the README files and of docs/ is a program: it type-checks, and it runs.
-// A fence marked ```ts check-only needs something that a test machine lacks (a checkpoint, a GPU): it only type-checks.
+// Every ```ts fence of the README files and of docs/ is a program: it type-checks, and it runs. See fences.ts.
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const folder = fileURLToPath(new URL("../.fences/", import.meta.url));
 
-interface Fence {
-  readonly name: string;
-  readonly path: string;
-  readonly runs: boolean;
-}
-
-const fences = writeFences();
+rmSync(folder, { recursive: true, force: true });
+mkdirSync(folder, { recursive: true });
+const fences = readFences().map((fence) => {
+  const path = join(folder, `${fence.file}.ts`);
+  writeFileSync(path, fence.code);
+  return { ...fence, path };
+});
 
 test("there are examples to check", () => {
   expect(fences.length).toBeGreaterThan(0);
@@ -44,23 +44,3 @@ describe("every example runs", () => {
     await import(path);
   });
 });
-
-function writeFences(): Fence[] {
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
-  const readmes = ["packages", "apps"].flatMap((group) =>
-    readdirSync(join(root, group)).map((name) => `${group}/${name}/README.md`),
-  );
-  const docs = readdirSync(join(root, "docs")).map((name) => `docs/${name}`);
-  const pages = ["README.md", ...docs, ...readmes].filter(
-    (page) => page.endsWith(".md") && existsSync(join(root, page)),
-  );
-  return pages.toSorted().flatMap((page) => {
-    const text = readFileSync(join(root, page), "utf8");
-    return [...text.matchAll(/^```ts( check-only)?\n([^]*?)^```$/gm)].map(([, checkOnly, code], index) => {
-      const path = join(folder, `${page.replaceAll(/[/.]/g, "-")}-${index + 1}.ts`);
-      writeFileSync(path, `${code}\nexport {};\n`);
-      return { name: `${page}, example ${index + 1}`, path, runs: checkOnly === undefined };
-    });
-  });
-}
