@@ -30,7 +30,7 @@ test.each(manifests.map(({ name }) => name))("the tarball of %s has its papers, 
   const { files, manifest } = registry.packages.get(name)!;
   for (const paper of ["README.md", "LICENSE", ...(runtimes.includes(manifest) ? [] : ["NOTICE"])])
     expect(files).toContain(`package/${paper}`);
-  expect(files.filter((file) => /\.test\.|node_modules|test-report/.test(file))).toEqual([]);
+  expect(files.filter((file) => /\.test\.[jt]s$|node_modules|test-report/.test(file))).toEqual([]);
   for (const field of ["description", "keywords", "homepage", "bugs", "author", "repository", "license"])
     expect(manifest, `${name} says its ${field}`).toHaveProperty(field);
 });
