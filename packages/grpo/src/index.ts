@@ -19,36 +19,7 @@ export type {
   TrainingBatch,
   TrainingGroup,
 } from "@vlmr1/policy";
-export { ClippedLossOptions, clippedSurrogate } from "./loss/clipped.ts";
-export {
-  composeLoss,
-  defineLoss,
-  LossOptions,
-  type LossRecipe,
-  type SurrogateInputs,
-} from "./loss/compose.ts";
-export { losses } from "./loss/losses.ts";
-export { supervisedLoss } from "./loss/supervised.ts";
-export {
-  detached,
-  importanceRatio,
-  klDivergence,
-  logRatio,
-  maskedMean,
-  maskedSum,
-  meanOfAllTokens,
-  meanOfCompletionMeans,
-  meanOfCompletionSums,
-  meanOfMicroBatchTokens,
-  offPolicyMask,
-  SamplerCorrection,
-  samplerWeights,
-  sumOverConstant,
-  topEntropyMask,
-  type KlEstimator,
-  type RatioLevel,
-} from "./loss/terms.ts";
-export * from "./loss/variants.ts";
+export * from "./losses.ts";
 export { AdamOptions } from "./optimizer/adam.ts";
 export { MuonOptions, orthogonalized } from "./optimizer/muon.ts";
 export { optimizers } from "./optimizer/optimizers.ts";

@@ -14,7 +14,7 @@ export interface Stranger {
   readonly node: string;
   readonly npm: string;
   readonly folder: string;
-  /** Runs a program in the folder and gives what it wrote; when it fails, that is the error's message. */
+  /** Runs a program in the folder and gives its standard output; when it fails, all it wrote is the error's message. */
   run(command: string, ...args: string[]): Promise<string>;
 }
 
@@ -36,8 +36,7 @@ export async function createStranger(node: string, registry: string): Promise<St
     const windows = process.platform === "win32";
     const options = { cwd: folder, env: environment, maxBuffer: 1 << 26, shell: windows, timeout: 570_000 };
     try {
-      const { stdout, stderr } = await execute(command, args, options);
-      return stdout + stderr;
+      return (await execute(command, args, options)).stdout;
     } catch (error) {
       const { stdout = "", stderr = "" } = error as { stdout?: string; stderr?: string };
       throw new Error(`Node ${node}: ${command} ${args.join(" ")} failed:\n${stdout}\n${stderr}`, {

@@ -134,7 +134,7 @@ function rotaryInputs(tables: RotaryTables, shape: readonly number[]): PromptInp
 }
 
 /** Where image features go in the same slots. */
-interface FeatureInputs {
+export interface FeatureInputs {
   /** int32 `[P S]` */
   readonly rows: HostTensor;
   /** `[P S, 1]` */
