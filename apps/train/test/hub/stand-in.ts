@@ -69,9 +69,10 @@ function answer(hub: Omit<StandInHub, "url" | "close">, exchange: Exchange): voi
   const authorized = request.headers.authorization === `Bearer ${token}`;
   const named = (kind: string, name: string): StandInRepository | undefined => {
     const found = hub.repositories.get(`${kind}/${name}`);
-    if (!found) return void json({ error: "Repository not found" }, 404);
-    if (found.gated && !authorized) return void json({ error: "Access to it is restricted" }, 401);
-    return found;
+    if (!found) json({ error: "Repository not found" }, 404);
+    else if (found.gated && !authorized) json({ error: "Access to it is restricted" }, 401);
+    else return found;
+    return undefined;
   };
   let match = /^GET \/api\/(models|datasets)\/([\w.-]+\/[\w.-]+)\/revision\/(.+)$/.exec(line);
   if (match) {
@@ -127,13 +128,13 @@ function push(
     hub.repositories.set(key, { commit: "c".repeat(40), files: new Map() });
     return json({ url: `${url}/${organization}/${name}`, id: `${organization}/${name}` });
   }
-  if (/preupload\/main$/.test(line)) {
+  if (line.endsWith("/preupload/main")) {
     const { files } = JSON.parse(body.toString()) as { files: { path: string }[] };
     return json({
       files: files.map(({ path }) => ({ path, uploadMode: isLarge(path) ? "lfs" : "regular" })),
     });
   }
-  if (/\.git\/info\/lfs\/objects\/batch$/.test(line)) {
+  if (line.endsWith(".git/info/lfs/objects/batch")) {
     const { objects } = JSON.parse(body.toString()) as { objects: { oid: string; size: number }[] };
     const actions = (oid: string) => ({ upload: { href: `${url}/lfs/${oid}`, header: {} } });
     return json({
