@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { VlmR1Error } from "@vlmr1/core";
+import { nanoRates } from "../nano/recipe.ts";
 import type { GivenConfig } from "./command.ts";
 import { readConfig, type Chosen, type Tree } from "./read-config.ts";
 import { RunConfig } from "./run-config.ts";
@@ -36,21 +37,12 @@ export function resolveConfig(given: GivenConfig, command: string): ResolvedConf
   return { config: { ...config, out: directory }, directory, resume: resume !== undefined };
 }
 
-/** Width of `nano`'s decoder: see `nanoOptimizer`. */
-const nanoWidth = Math.sqrt(96);
-
 /** What the built-in model is trained with: the recipe of the demo. */
 const nanoPreset = {
-  evaluation: { batchSize: 100, maxNewTokens: 32 },
   optimizerOptions: {
     betas: [0.9, 0.99],
-    rates: {
-      "model.language_model.embed_tokens.weight": nanoWidth,
-      "model.language_model.norm.weight": 1 / nanoWidth,
-    },
+    rates: Object.fromEntries(nanoRates),
   },
-  grpo: { learningRate: 4e-4, maxNewTokens: 32 },
-  sft: { learningRate: 1e-3, maxAnswerTokens: 64 },
   /** On drawn scenes. */
   scenes: { heldOut: "new-scenes", heldOutLimit: 200 },
   /** On drawn scenes that ask for one object. */
@@ -63,18 +55,20 @@ function presetFor({ said, value }: Chosen): Tree {
     const rate = value("train") === "lora" ? 1e-5 : 1e-6;
     return { grpo: { learningRate: rate }, sft: { learningRate: rate } };
   }
-  const { evaluation, optimizerOptions, grpo, sft, scenes, rewards } = nanoPreset;
+  const { optimizerOptions, scenes, rewards } = nanoPreset;
   const train = said("train") ?? "language";
   const warmup = Math.min(5, Math.floor(Number(value("grpo.steps")) / 10));
   const isWhole = train === "language" || train === "all"; // the multipliers are for parameters that these train
   const isDrawn = value("dataset") === "scenes";
+  const task = isDrawn ? value("scenes.task") : "referring";
+  const maxNewTokens = task === "detection" ? 128 : 32; // a box takes about 18
   return {
     train,
-    evaluation,
-    grpo: { ...grpo, schedule: { shape: "polynomial", warmup, power: 1, end: 0.1 } },
-    sft,
+    evaluation: { batchSize: 100, maxNewTokens },
+    grpo: { learningRate: 4e-4, maxNewTokens, schedule: { shape: "polynomial", warmup, power: 1, end: 0.1 } },
+    sft: { learningRate: 1e-3, maxAnswerTokens: 2 * maxNewTokens },
     ...(isDrawn && scenes),
-    ...(isDrawn && value("scenes.task") === "referring" && { rewards }),
+    ...(isDrawn && task === "referring" && { rewards }),
     ...(value("optimizer") === "adamw" && isWhole && { optimizerOptions }),
   };
 }

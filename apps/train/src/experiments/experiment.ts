@@ -1,11 +1,12 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { createRng } from "@vlmr1/core";
+import { createRng, type FrameOf } from "@vlmr1/core";
 import type { Engine } from "@vlmr1/engine";
 import { bootstrapMean } from "@vlmr1/eval";
-import { createPolicy, loadModel } from "@vlmr1/model";
-import type { Policy } from "@vlmr1/grpo";
-import { modelFolder } from "../model/open-model.ts";
+import { createPolicy, loadModel, type Model } from "@vlmr1/model";
+import { adamW, type Optimizer, type Policy } from "@vlmr1/grpo";
+import { modelFolder, modelFrame } from "../model/open-model.ts";
+import { nanoOptimizer, nanoRates, nanoWidth } from "../nano/recipe.ts";
 
 /** Where every arm of an experiment begins. */
 export interface StartingPoint {
@@ -13,18 +14,35 @@ export interface StartingPoint {
   readonly model: string;
 }
 
+/** What learns in an arm of an experiment. */
+export interface Learner {
+  readonly policy: Policy;
+  /** The frame in which the model writes boxes. */
+  readonly frame: FrameOf;
+  /** AdamW with this decay of the second moment. */
+  readonly optimizer: (secondBeta: number) => Optimizer;
+}
+
 /** Opens a fresh copy of the starting point, trained as the demo trains it: the decoder, with its first weights as reference. */
 export async function withStart<Result>(
   engine: Engine,
   start: StartingPoint,
-  work: (policy: Policy) => Promise<Result>,
+  work: (learner: Learner) => Promise<Result>,
 ): Promise<Result> {
   const model = await loadModel(modelFolder(start.model), { engine });
   try {
-    return await work(await createPolicy(model, { train: "language" }));
+    const policy = await createPolicy(model, { train: "language" });
+    const optimizer = isShapedAsNano(model) ? nanoOptimizer : (beta: number) => adamW({ betas: [0.9, beta] });
+    return await work({ policy, frame: modelFrame(model), optimizer });
   } finally {
     await model.dispose();
   }
+}
+
+/** Whether the multipliers of {@link nanoOptimizer} fit: they are for parameters of one family, at one width. */
+function isShapedAsNano({ architecture, parameters }: Model): boolean {
+  const names = new Set(parameters.specs.map(({ name }) => name));
+  return architecture.decoder.hiddenSize === nanoWidth && nanoRates.every(([name]) => names.has(name));
 }
 
 /** A mean over seeds with the interval of a bootstrap over seeds and samples together. */

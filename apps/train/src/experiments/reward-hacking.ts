@@ -1,8 +1,8 @@
-import { createRng, thousand, type RewardFunction } from "@vlmr1/core";
+import { createRng, type FrameOf, type RewardFunction } from "@vlmr1/core";
 import { drawScenes, type SceneTargets } from "@vlmr1/data";
 import type { Engine } from "@vlmr1/engine";
 import { evaluate } from "@vlmr1/eval";
-import { finetune, train, type Policy } from "@vlmr1/grpo";
+import { finetune, train } from "@vlmr1/grpo";
 import {
   ap50Reward,
   formatReward,
@@ -11,13 +11,14 @@ import {
   readDetections,
   weightedSum,
 } from "@vlmr1/rewards";
-import { grpoConfig, nanoOptimizer, nanoStreams, warmBatch, warmConfig } from "../nano/recipe.ts";
+import { grpoConfig, nanoStreams, warmBatch, warmConfig } from "../nano/recipe.ts";
 import {
   markdownTable,
   percentText,
   seedMean,
   type SeedMean,
   withStart,
+  type Learner,
   type StartingPoint,
 } from "./experiment.ts";
 
@@ -69,16 +70,17 @@ export async function rewardHacking(
     (["start", ...names] as const).map((name) => [name, { scores: emptyScores(), lengths: [] as number[] }]),
   ) as Record<"start" | RewardName, { scores: Record<string, number[][]>; lengths: number[] }>;
   for (const seed of options.seeds) {
-    await withStart(options.engine, options, async (policy) => {
-      await imitateDetection(policy, seed, options);
+    await withStart(options.engine, options, async (learner) => {
+      const { policy } = learner;
+      await imitateDetection(learner, seed, options);
       const state = await policy.snapshot();
-      await note(outcomes.start.scores, policy, seed, options);
+      await note(outcomes.start.scores, learner, seed, options);
       for (const name of names) {
         await policy.restore(state);
-        const lengths = await reinforce(policy, name, seed, options);
+        const lengths = await reinforce(learner, name, seed, options);
         const { lengths: sums, scores } = outcomes[name];
         lengths.forEach((length, step) => (sums[step] = (sums[step] ?? 0) + length / options.seeds.length));
-        await note(scores, policy, seed, options);
+        await note(scores, learner, seed, options);
         options.say(
           `seed ${seed}  ${name.padEnd(8)}  ${lengths[0]?.toFixed(1)} to ${lengths.at(-1)?.toFixed(1)} tokens`,
         );
@@ -92,18 +94,22 @@ function emptyScores(): Record<string, number[][]> {
   return Object.fromEntries(measured.map((name) => [name, []]));
 }
 
-function detectionScenes(seed: number, stream: "warm" | "train" | "heldOut", length: number) {
+function detectionScenes(seed: number, stream: "warm" | "train" | "heldOut", length: number, frame: FrameOf) {
   const rng = nanoStreams(seed)[stream].fork("detection");
-  return drawScenes({ rng, length, task: "detection", answerFrame: thousand, everyWordNeeded: false });
+  return drawScenes({ rng, length, task: "detection", answerFrame: frame, everyWordNeeded: false });
 }
 
-async function imitateDetection(policy: Policy, seed: number, options: RewardHackingOptions): Promise<void> {
+async function imitateDetection(
+  { policy, frame, optimizer }: Learner,
+  seed: number,
+  options: RewardHackingOptions,
+): Promise<void> {
   const { warmSteps, maxNewTokens, signal } = options;
   if (warmSteps === 0) return;
   const reports = finetune({
     policy,
-    dataset: detectionScenes(seed, "warm", warmSteps * warmBatch),
-    optimizer: nanoOptimizer(0.98),
+    dataset: detectionScenes(seed, "warm", warmSteps * warmBatch, frame),
+    optimizer: optimizer(0.98),
     config: { ...warmConfig(seed, warmSteps), maxAnswerTokens: maxNewTokens },
     ...(signal && { signal }),
   });
@@ -111,7 +117,7 @@ async function imitateDetection(policy: Policy, seed: number, options: RewardHac
 }
 
 async function reinforce(
-  policy: Policy,
+  { policy, frame, optimizer }: Learner,
   name: RewardName,
   seed: number,
   options: RewardHackingOptions,
@@ -120,12 +126,12 @@ async function reinforce(
   const lengths: number[] = [];
   const reports = train<Target>({
     policy,
-    dataset: detectionScenes(seed, "train", steps * promptsPerStep),
+    dataset: detectionScenes(seed, "train", steps * promptsPerStep, frame),
     score: weightedSum({
-      detection: detectionRewards[name]({ frame: thousand }),
+      detection: detectionRewards[name]({ frame }),
       format: [0.2, formatReward()],
     }),
-    optimizer: nanoOptimizer(0.99),
+    optimizer: optimizer(0.99),
     config: {
       ...grpoConfig(seed, steps),
       learningRate,
@@ -144,21 +150,21 @@ async function reinforce(
 
 async function note(
   scores: Record<string, number[][]>,
-  policy: Policy,
+  { policy, frame }: Learner,
   seed: number,
   { samples, maxNewTokens, signal }: RewardHackingOptions,
 ): Promise<void> {
   const surplus: RewardFunction<Target> = ({ completion, sample }) =>
     readDetections(completion).length / Math.max(1, sample.target.objects.length);
   const metrics: Readonly<Record<(typeof measured)[number], RewardFunction<Target>>> = {
-    AP: mapReward({ frame: thousand }),
-    AP50: ap50Reward({ frame: thousand }),
+    AP: mapReward({ frame }),
+    AP50: ap50Reward({ frame }),
     "boxes for each true one": surplus,
     tokens: ({ tokenCount = 0 }) => tokenCount,
   };
   const report = await evaluate<Target>({
     model: policy,
-    dataset: detectionScenes(seed, "heldOut", samples),
+    dataset: detectionScenes(seed, "heldOut", samples, frame),
     metrics,
     rng: createRng(seed).fork("evaluation"),
     batchSize: 64,

@@ -1,13 +1,12 @@
 import { createRng, type Dataset } from "@vlmr1/core";
 import type { Engine } from "@vlmr1/engine";
 import { evaluate } from "@vlmr1/eval";
-import { finetune, train, type Policy } from "@vlmr1/grpo";
+import { finetune, train } from "@vlmr1/grpo";
 import {
   grpoConfig,
   maxNewTokens,
   maxUnseenTokens,
   nanoMetrics,
-  nanoOptimizer,
   nanoScore,
   nanoStreams,
   nanoScenes,
@@ -15,7 +14,14 @@ import {
   outOfDomain,
   type NanoTarget,
 } from "../nano/recipe.ts";
-import { markdownTable, percentText, seedMean, withStart, type StartingPoint } from "./experiment.ts";
+import {
+  markdownTable,
+  percentText,
+  seedMean,
+  withStart,
+  type Learner,
+  type StartingPoint,
+} from "./experiment.ts";
 
 /** How large the experiment is. */
 export interface SftVsRlOptions extends StartingPoint {
@@ -50,19 +56,12 @@ export async function sftVsRl(options: SftVsRlOptions): Promise<ArmScores> {
     arms.map((arm) => [arm, Object.fromEntries(splits.map((split) => [split, [] as number[][]]))]),
   ) as Record<Arm, Record<string, number[][]>>;
   for (const seed of options.seeds) {
-    const streams = nanoStreams(seed);
-    const sets: Readonly<Record<string, Dataset<NanoTarget>>> = {
-      "in-domain": nanoScenes(streams.heldOut, options.samples, {}, "held-out"),
-      ...Object.fromEntries(
-        outOfDomain.map((split) => [split, nanoSplit(streams.heldOut, split, options.samples)]),
-      ),
-    };
     for (const arm of arms) {
-      await withStart(options.engine, options, async (policy) => {
+      await withStart(options.engine, options, async (learner) => {
         const begun = performance.now();
-        await learn(arm, policy, seed, options);
-        for (const [split, dataset] of Object.entries(sets))
-          scores[arm][split]?.push(await accuracies(policy, dataset, seed, options));
+        await learn(arm, learner, seed, options);
+        for (const [split, dataset] of Object.entries(splitsOf(seed, learner, options)))
+          scores[arm][split]?.push(await accuracies(learner, dataset, seed, options));
         const mean = seedMean([scores[arm]["in-domain"]?.at(-1) ?? []]);
         const seconds = Math.round((performance.now() - begun) / 1000);
         options.say(`seed ${seed}  ${arm.padEnd(8)}  in-domain ${percentText(mean)}  ${seconds} s`);
@@ -72,18 +71,33 @@ export async function sftVsRl(options: SftVsRlOptions): Promise<ArmScores> {
   return scores;
 }
 
-async function learn(arm: Arm, policy: Policy, seed: number, options: SftVsRlOptions): Promise<void> {
+function splitsOf(
+  seed: number,
+  { frame }: Learner,
+  { samples }: SftVsRlOptions,
+): Readonly<Record<string, Dataset<NanoTarget>>> {
+  const { heldOut } = nanoStreams(seed);
+  return {
+    "in-domain": nanoScenes(heldOut, samples, { name: "held-out", frame }),
+    ...Object.fromEntries(outOfDomain.map((split) => [split, nanoSplit(heldOut, split, samples, frame)])),
+  };
+}
+
+async function learn(arm: Arm, learner: Learner, seed: number, options: SftVsRlOptions): Promise<void> {
   const { steps, promptsPerStep, groupSize, signal } = options;
+  const { policy, frame, optimizer } = learner;
   if (arm === "start") return;
   // The same stream of scenes, and the same order of prompts, for every arm.
-  const dataset = nanoScenes(nanoStreams(seed).train, Math.max(promptsPerStep, steps * promptsPerStep));
+  const dataset = nanoScenes(nanoStreams(seed).train, Math.max(promptsPerStep, steps * promptsPerStep), {
+    frame,
+  });
   const recipe = grpoConfig(seed, steps);
-  const shared = { policy, dataset, optimizer: nanoOptimizer(0.99), ...(signal && { signal }) };
+  const shared = { policy, dataset, optimizer: optimizer(0.99), ...(signal && { signal }) };
   const reports =
     arm === "GRPO"
       ? train({
           ...shared,
-          score: nanoScore,
+          score: nanoScore(frame),
           config: { ...recipe, promptsPerStep, groupSize, measureKlEvery: 0 },
         })
       : finetune({
@@ -104,16 +118,15 @@ async function learn(arm: Arm, policy: Policy, seed: number, options: SftVsRlOpt
 }
 
 async function accuracies(
-  policy: Policy,
+  { policy, frame }: Learner,
   dataset: Dataset<NanoTarget>,
   seed: number,
   { signal }: SftVsRlOptions,
 ): Promise<number[]> {
-  const { accuracy } = nanoMetrics;
   const report = await evaluate<NanoTarget>({
     model: policy,
     dataset,
-    metrics: { accuracy: accuracy as NonNullable<typeof accuracy> },
+    metrics: { accuracy: nanoMetrics(frame).accuracy },
     rng: createRng(seed).fork("evaluation"),
     batchSize: 125,
     maxNewTokens: maxUnseenTokens,

@@ -60,7 +60,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
     const data = await demoData(directory, seed, sizes);
     const model = await startingModel(engine, options);
     const policy = await createPolicy(model, { train: "language" });
-    const score = nanoScore;
+    const score = nanoScore(thousand);
     const optimizer = nanoOptimizer(0.99);
     const recipe = { dataset: data.train, score, optimizer, loss: grpoLoss({ beta: 0 }) };
     const steps =
@@ -79,7 +79,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoOutcome> {
       frame: thousand,
       steps: train({ ...recipe, policy, config, signal }),
       total: steps,
-      heldOut: { dataset: data.heldOut, metrics: nanoMetrics as never, maxNewTokens, batchSize: 125 },
+      heldOut: { dataset: data.heldOut, metrics: nanoMetrics(thousand), maxNewTokens, batchSize: 125 },
       sinks: options.sinks,
       signal,
     });
@@ -151,7 +151,7 @@ export async function demoData(directory: string, seed: number, sizes = demoSize
   const root = join(directory, "data");
   const drawn = {
     train: nanoScenes(streams.train, sizes.train),
-    val: nanoScenes(streams.heldOut, sizes.heldOut, {}, "held-out"),
+    val: nanoScenes(streams.heldOut, sizes.heldOut, { name: "held-out" }),
   };
   await writeScenes(drawn, { root });
   const open = (split: string): Promise<Dataset<RefCocoTarget>> =>

@@ -1,7 +1,8 @@
 import {
   createRng,
   thousand,
-  type RewardFunction,
+  type FrameOf,
+  type ScoreFunction,
   type Dataset,
   type Rng,
   type Box,
@@ -9,7 +10,7 @@ import {
 } from "@vlmr1/core";
 import { drawScenes, sceneSplits, type SceneSplit, type SceneTargets, boxText, map } from "@vlmr1/data";
 import { adamW, type GrpoConfig, type Optimizer, type SftConfig } from "@vlmr1/grpo";
-import { formatReward, iouAtLeast, iouReward, weightedSum } from "@vlmr1/rewards";
+import { formatReward, iouAtLeast, iouReward, weightedSum, type BoxTarget } from "@vlmr1/rewards";
 import type { z } from "zod";
 
 /** Longest answer of `nano` in tokens while it trains; a good one has 18, or 23 where it names an anchor first. */
@@ -21,32 +22,29 @@ export const maxUnseenTokens = 32;
 /** Scenes that the warm start has seen. */
 export const warmScenes = 20_000;
 
-/**
- * AdamW with the two multipliers of a model this narrow: the embedding learns sqrt(D) times faster and the last norm slower, as if
- * embeddings were scaled by sqrt(D) on their way in.
- */
+/** Width of `nano`'s decoder (D). */
+export const nanoWidth = 96;
+
+/** The embedding learns sqrt(D) times faster and the last norm slower, as if embeddings were scaled by sqrt(D) on their way in. */
+export const nanoRates = [
+  ["model.language_model.embed_tokens.weight", Math.sqrt(nanoWidth)],
+  ["model.language_model.norm.weight", 1 / Math.sqrt(nanoWidth)],
+] as const;
+
+/** AdamW with the two multipliers of a model this narrow. */
 export function nanoOptimizer(secondBeta: number): Optimizer {
-  const width = Math.sqrt(96);
-  return adamW({
-    betas: [0.9, secondBeta],
-    rates: {
-      "model.language_model.embed_tokens.weight": width,
-      "model.language_model.norm.weight": 1 / width,
-    },
-  });
+  return adamW({ betas: [0.9, secondBeta], rates: Object.fromEntries(nanoRates) });
 }
 
 /** The rules that the demo trains with: the box overlaps the object by half, and the answer keeps its form. */
-export const nanoScore = weightedSum({
-  iou: iouAtLeast(0.5, { frame: thousand }),
-  format: [0.2, formatReward()],
-});
+export function nanoScore(frame: FrameOf): ScoreFunction<BoxTarget> {
+  return weightedSum({ iou: iouAtLeast(0.5, { frame }), format: [0.2, formatReward()] });
+}
 
 /** What the demo measures on held-out scenes: the share of boxes that overlap by half, and the mean overlap. */
-export const nanoMetrics: Readonly<Record<string, RewardFunction<NanoTarget>>> = {
-  accuracy: iouAtLeast(0.5, { frame: thousand }),
-  "mean IoU": iouReward({ frame: thousand }),
-};
+export function nanoMetrics(frame: FrameOf) {
+  return { accuracy: iouAtLeast(0.5, { frame }), "mean IoU": iouReward({ frame }) };
+}
 
 /** Scenes of a step of imitation. */
 export const warmBatch = 32;
@@ -102,14 +100,20 @@ export function nanoStreams(seed: number) {
 /** A drawn scene's truth: the box asked for, and everything that the scene shows. */
 export type NanoTarget = SceneTargets["referring"];
 
-/** The distribution that `nano` learns on: 64 x 64 pixels, 3 or 4 objects, boxes written in thousandths as Qwen3-VL does. */
+/**
+ * The distribution that `nano` learns on: 64 x 64 pixels, 3 or 4 objects, boxes written in thousandths as Qwen3-VL does, or in the frame of
+ * another model.
+ */
 export function nanoScenes(
   rng: Rng,
   length: number,
-  split: SceneSplit = {},
-  name = "scene",
+  {
+    split = {},
+    name = "scene",
+    frame = thousand,
+  }: { split?: SceneSplit; name?: string; frame?: FrameOf } = {},
 ): Dataset<NanoTarget> {
-  return drawScenes({ rng, length, answerFrame: thousand, everyWordNeeded: false, name, ...split });
+  return drawScenes({ rng, length, answerFrame: frame, everyWordNeeded: false, name, ...split });
 }
 
 /** Splits that differ from training in one thing each. */
@@ -122,8 +126,13 @@ export const outOfDomain = [
 ] as const satisfies readonly (keyof typeof sceneSplits)[];
 
 /** Held-out scenes of one kind. */
-export function nanoSplit(rng: Rng, split: keyof typeof sceneSplits, length: number): Dataset<NanoTarget> {
-  return nanoScenes(rng.fork(split), length, sceneSplits[split], split);
+export function nanoSplit(
+  rng: Rng,
+  name: keyof typeof sceneSplits,
+  length: number,
+  frame: FrameOf,
+): Dataset<NanoTarget> {
+  return nanoScenes(rng.fork(name), length, { split: sceneSplits[name], name, frame });
 }
 
 /** How far a side may lie outside the object, as a share of the object's width or height. */

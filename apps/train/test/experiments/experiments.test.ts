@@ -1,6 +1,9 @@
 import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createRng } from "@vlmr1/core";
+import { openEngine } from "@vlmr1/engine";
+import { createModel, nano } from "@vlmr1/model";
 import { expect, test } from "vitest";
 import { run } from "../commands/run.ts";
 import { writeResults } from "../../src/experiments/experiment.ts";
@@ -57,3 +60,24 @@ test("a section replaces its earlier self and leaves the others alone", () => {
   expect(text.indexOf("second")).toBeLessThan(text.indexOf("other"));
   expect(text.match(/^## /gm)).toHaveLength(2);
 });
+
+test("an experiment starts from any model: rewards read its frame, and nano's multipliers stay with nano", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "vlmr1-other-"));
+  const engine = await openEngine();
+  const narrow = structuredClone(nano()) as {
+    config: { text_config: { hidden_size: number }; vision_config: { out_hidden_size: number } };
+  };
+  narrow.config.text_config.hidden_size = 64;
+  narrow.config.vision_config.out_hidden_size = 64;
+  const model = await createModel(narrow as unknown as ReturnType<typeof nano>, {
+    engine,
+    rng: createRng(1),
+  });
+  await model.save(folder);
+  await engine.dispose();
+  const { json, errors } = await run("experiment", "sft-vs-rl", ...tiny, "--model", folder);
+  expect(errors).toContain("GRPO");
+  expect(json).toMatchObject({
+    scores: { GRPO: { "in-domain": [[expect.any(Number), expect.any(Number)]] } },
+  });
+}, 120_000);
