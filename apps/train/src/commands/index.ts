@@ -77,6 +77,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./score.ts")).buildAudit,
   },
   {
+    name: "init",
+    about: "answer five questions and get a configuration file",
+    group: more,
+    load: async () => (await import("./init.ts")).buildInit,
+  },
+  {
     name: "report",
     about: "write the report of a run: one HTML file with curves, pictures and completions",
     group: more,
@@ -93,5 +99,11 @@ export const commands: readonly CommandEntry[] = [
     about: "compare with Python peers on this machine; `bench setup` installs them",
     group: more,
     load: async () => (await import("./report.ts")).buildBench,
+  },
+  {
+    name: "completion",
+    about: "a script that completes commands and options in bash, zsh or fish",
+    group: more,
+    load: async () => (await import("./completion.ts")).buildCompletion,
   },
 ];

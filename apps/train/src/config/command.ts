@@ -89,8 +89,16 @@ function commandOption(flag: ConfigFlag): Option {
   );
   option.negate = false; // `--no-decay` takes a list and negates nothing
   if (flag.kind === "list") option.argParser(collect);
+  values.set(option, isSwitch ? ["true", "false"] : flag.choices);
   if (!flag.everyday) option.hideHelp();
   return option.helpGroup(`${flag.group}:`);
+}
+
+const values = new WeakMap<Option, readonly string[]>();
+
+/** The values that an option may have, when they are few. */
+export function valuesOf(option: Option): readonly string[] {
+  return values.get(option) ?? option.argChoices ?? [];
 }
 
 /** What the command line gave, by key. */

@@ -53,7 +53,7 @@ interface JsonSchema {
 
 /** Headings in the order of help and documentation, with the members of a configuration below each. */
 const groups: readonly (readonly [heading: string, members: readonly string[]])[] = [
-  ["Model", ["model", "adapter", "train", "lora", "checkpointLayers", "frame"]],
+  ["Model", ["model", "adapter", "train", "lora", "gradientCheckpointing", "frame"]],
   [
     "Data",
     [
@@ -92,7 +92,7 @@ const everyday = new Set(
     evaluation.metrics evaluation.batchSize rewards evaluation.maxNewTokens grpo.steps
     grpo.promptsPerStep grpo.groupSize grpo.learningRate grpo.maxNewTokens grpo.temperature
     grpo.evaluateEvery sft.steps sft.batchSize sft.learningRate sft.evaluateEvery answerTemplate loss
-    lossOptions.beta optimizer grpo.promptsPerMicroBatch sft.samplesPerMicroBatch checkpointLayers
+    lossOptions.beta optimizer grpo.promptsPerMicroBatch sft.samplesPerMicroBatch gradientCheckpointing
     curriculum judge.url device threads seed title out live scenes.length
   `
     .trim()
@@ -119,7 +119,7 @@ export function configFlags(schema: z.ZodType, { without, plain }: FlagScope): r
 const training = ["grpo", "sft", "loss", "lossOptions", "optimizer", "optimizerOptions", "sampler"];
 const trainedParts = ["train", "lora", "judge", "curriculum"];
 const heldOut = ["heldOut", "heldOutData", "heldOutImages", "heldOutLimit"];
-const watching = ["live", "port", "title", "logEvery", "checkpointLayers", "answerTemplate"];
+const watching = ["live", "port", "title", "logEvery", "gradientCheckpointing", "answerTemplate"];
 const evaluationOnly = [
   ...training,
   ...trainedParts.filter((name) => name !== "judge"),

@@ -124,7 +124,7 @@ const RunOptions = z.strictObject({
       "What changes: all, language (the decoder), lora, or name patterns with commas, such as *mlp*.",
     ),
   lora: Lora.prefault({}).describe("The adapter, with train lora."),
-  checkpointLayers: z
+  gradientCheckpointing: z
     .boolean()
     .default(false)
     .describe("Compute layers again in the backward pass: less memory, about 1.3 times the time."),

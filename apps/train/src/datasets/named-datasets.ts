@@ -206,6 +206,15 @@ export const namedDatasets: Readonly<Record<(typeof datasetNames)[number], Named
   },
 };
 
+/** Refuses a format that is read from disk without a path. @throws VlmR1Error `invalid-argument` saying what the path is. */
+export function checkPath({ dataset, data }: Pick<DataRequest, "dataset" | "data">): void {
+  if (data === undefined && dataset !== "scenes")
+    throw new VlmR1Error(
+      "invalid-argument",
+      `--dataset ${dataset} needs --data: ${namedDatasets[dataset].path}.`,
+    );
+}
+
 /**
  * Opens the data that a configuration names.
  *
@@ -213,9 +222,8 @@ export const namedDatasets: Readonly<Record<(typeof datasetNames)[number], Named
  */
 export async function openDataset(request: DataRequest): Promise<Dataset> {
   const { dataset, data, limit } = request;
-  const { open, path } = namedDatasets[dataset];
-  if (data === undefined && dataset !== "scenes")
-    throw new VlmR1Error("invalid-argument", `--dataset ${dataset} needs --data: ${path}.`);
+  checkPath(request);
+  const { open } = namedDatasets[dataset];
   const opened = await open({ ...request, data: data ?? "", images: request.images ?? dirname(data ?? "") });
   if (opened.length === 0)
     throw new VlmR1Error("invalid-data", `${dataset} ${data ?? ""}: there are no samples to use.`);

@@ -2,7 +2,7 @@ import { pixels, VlmR1Error, type RewardFunction, type ScoreFunction } from "@vl
 import { losses, optimizers, type Optimizer, type PolicyLoss, type PromptWeight } from "@vlmr1/grpo";
 import type { RunConfig } from "../config/run-config.ts";
 import { given } from "../config/variant-options.ts";
-import { truthOf, type TruthKind } from "../datasets/named-datasets.ts";
+import { checkPath, truthOf, type TruthKind } from "../datasets/named-datasets.ts";
 import { checkTruth, loadReward, loadScore } from "../rewards/load-reward.ts";
 import type { RewardSettings, Truth } from "../rewards/named-rewards.ts";
 import { outsideFunction } from "../rewards/outside-modules.ts";
@@ -29,6 +29,7 @@ export interface RunPlan {
  * @throws VlmR1Error `invalid-argument` or `not-found` naming the option, its value and what there is.
  */
 export async function decide(kind: "grpo" | "sft", config: RunConfig): Promise<RunPlan> {
+  checkPath(config);
   const truth = truthOf({ ...config, frame: pixels, stream: "" });
   const rewards = config.rewards ?? usualRewards[mainTruth(truth)];
   const { judge } = config;

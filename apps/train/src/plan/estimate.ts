@@ -100,7 +100,7 @@ function memoryOf(
   const keyValues = 2 * decoder.layers * decoder.keyValueHeads * decoder.headDim * float;
   const cached = isGrpo ? grpo.promptsPerStep * (promptTokens + completions * length) : 0;
   const perToken = 12 * decoder.hiddenSize + 3 * decoder.intermediateSize;
-  const layers = config.checkpointLayers ? 2 : decoder.layers;
+  const layers = config.gradientCheckpointing ? 2 : decoder.layers;
   const usesReference = isGrpo && !isLora && loss.needs.reference;
   return {
     weights: parameters * float * (isLora ? 2 : 1),

@@ -110,14 +110,14 @@ async function withOpened<Result>(
 
 /** The policy that a plan trains. */
 function openPolicy(model: Model, { kind, config, loss }: RunPlan): Promise<Policy> {
-  const { train: part, lora, seed, checkpointLayers, grpo } = config;
+  const { train: part, lora, seed, gradientCheckpointing, grpo } = config;
   const known = ["all", "language", "lora"] as const;
   const named = known.find((name) => name === part);
   return createPolicy(model, {
     train: named ?? part.split(","),
     lora: loraOptions(lora),
     rng: createRng(seed).fork("adapter"),
-    gradientCheckpointing: checkpointLayers,
+    gradientCheckpointing,
     keepReference: kind === "grpo" && (loss.needs.reference || grpo.measureKlEvery > 0),
   });
 }
