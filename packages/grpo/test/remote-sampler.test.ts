@@ -112,6 +112,9 @@ describe("createRemoteSampler", () => {
     expect(picture?.image_url?.url.startsWith("data:image/png;base64,iVBORw0KGgo")).toBe(true);
     await sampler.complete([sample], ask);
     expect(seen[1]?.seed).toBe(seen[0]?.seed);
+    // A server's generation_config.json would decide what a request leaves out.
+    const neutral = { top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1, presence_penalty: 0 };
+    expect(seen[1]).toMatchObject({ temperature: 0.7, ...neutral, frequency_penalty: 0 });
     await sampler.complete([sample], { ...ask, rng: createRng(2) });
     expect(seen[2]?.seed).not.toBe(seen[0]?.seed);
   });
@@ -206,6 +209,18 @@ describe("createRemoteSampler", () => {
     [
       "numbers that do not match",
       (n: number) => ({ choices: choices(n).choices.map((c) => ({ ...c, token_ids: [1] })) }),
+    ],
+    [
+      "a log-probability above 0",
+      (n: number) => {
+        const answer = choices(n);
+        answer.choices[0]!.logprobs.content[0]!.logprob = 800;
+        return answer;
+      },
+    ],
+    [
+      "two choices of one index",
+      (n: number) => ({ choices: choices(n).choices.map((choice) => ({ ...choice, index: 0 })) }),
     ],
     ["another protocol", () => ["hello"]],
   ])("refuses %s and names the sample", async (_, answer) => {

@@ -177,12 +177,12 @@ function judge({ judge: server }: RewardSettings): RewardFunction<never> {
       "invalid-argument",
       "The reward judge asks another language model: say which with --judge-url and --judge-model.",
     );
-  const { url: baseUrl, apiKeyEnv, timeoutMs: timeout, model, retries, concurrency, otherwise } = server;
+  const { url: baseUrl, apiKeyEnv, timeoutMs, model, retries, concurrency, otherwise } = server;
   const apiKey = apiKeyEnv === undefined ? undefined : environmentKey(apiKeyEnv, "judge.apiKeyEnv");
   return rewards.judgeReward({
     baseUrl,
     model,
-    timeout,
+    timeoutMs,
     retries,
     concurrency,
     ...(apiKey !== undefined && { apiKey }),

@@ -8,7 +8,7 @@ import {
   type Sample,
 } from "@vlmr1/core";
 import { z } from "zod";
-import { postJson } from "./http-json.ts";
+import { postJson, type HttpOptions } from "@vlmr1/core/http";
 import { parseOptions } from "../options.ts";
 
 /** Where a remote sampler is and how patient to be with it. */
@@ -40,15 +40,21 @@ export interface RemoteSampler extends CompletionModel {
   loadAdapter(adapter: { readonly name: string; readonly path: string }): Promise<void>;
 }
 
+/** log p is at most 0, but for the rounding of another engine's float16. */
+const LogProb = z
+  .number()
+  .max(1e-3)
+  .transform((value) => Math.min(value, 0));
+
 const Answer = z.object({
   choices: z.array(
     z.object({
-      index: z.int().default(0),
+      index: z.int().min(0).default(0),
       finish_reason: z.string().nullable(),
       message: z.object({ content: z.string().nullable() }),
-      token_ids: z.array(z.int()).nullish(),
+      token_ids: z.array(z.int().min(0)).nullish(),
       logprobs: z
-        .object({ content: z.array(z.object({ token: z.string(), logprob: z.number() })).nullable() })
+        .object({ content: z.array(z.object({ token: z.string(), logprob: LogProb })).nullable() })
         .nullish(),
     }),
   ),
@@ -65,8 +71,8 @@ const Answer = z.object({
 export function createRemoteSampler(options: z.input<typeof RemoteSamplerOptions>): RemoteSampler {
   const parsed = parseOptions(RemoteSamplerOptions, options, "Remote sampler options");
   const root = parsed.url.replace(/\/$/, "");
-  const headers: Record<string, string> =
-    parsed.apiKey === undefined ? {} : { authorization: `Bearer ${parsed.apiKey}` };
+  const { timeoutMs, retries, retryDelayMs, apiKey } = parsed;
+  const http: HttpOptions = { timeoutMs, retries, retryDelayMs, ...(apiKey !== undefined && { apiKey }) };
   let { model } = parsed;
   return {
     complete: async (samples, request) => {
@@ -80,7 +86,7 @@ export function createRemoteSampler(options: z.input<typeof RemoteSamplerOptions
           const { signal } = request;
           const body = { ...requestBody(sample, request), model, seed };
           const url = `${root}/chat/completions`;
-          const answer = await postJson(url, body, { ...parsed, headers, ...(signal && { signal }) });
+          const answer = await postJson(url, body, { ...http, ...(signal && { signal }) });
           results[i] = readAnswer(answer, url, sample, request.count);
         }
       };
@@ -90,14 +96,27 @@ export function createRemoteSampler(options: z.input<typeof RemoteSamplerOptions
     loadAdapter: async ({ name, path }) => {
       // vLLM answers this one with plain text.
       const body = { lora_name: name, lora_path: path, load_inplace: true };
-      await postJson(`${root}/load_lora_adapter`, body, { ...parsed, headers, isText: true });
+      await postJson(`${root}/load_lora_adapter`, body, { ...http, returns: "text" });
       model = name;
     },
   };
 }
 
+/**
+ * What is not asked for is sent as a neutral value: a server applies the model's `generation_config.json` to whatever a request leaves
+ * out, and then answers from another distribution than the policy's, without a word.
+ */
 function requestBody(sample: Sample, options: CompleteOptions) {
-  const { count, maxNewTokens, temperature, topK, topP, minP, repetitionPenalty, stop } = options;
+  const {
+    count,
+    maxNewTokens,
+    temperature = 1,
+    topK = 0,
+    topP = 1,
+    minP = 0,
+    repetitionPenalty = 1,
+    stop,
+  } = options;
   const images = sample.images.map((image) => ({
     type: "image_url",
     image_url: { url: `data:image/png;base64,${encodePng(image).toString("base64")}` },
@@ -111,11 +130,13 @@ function requestBody(sample: Sample, options: CompleteOptions) {
     return_token_ids: true,
     return_tokens_as_token_ids: true,
     ...(maxNewTokens !== undefined && { max_tokens: maxNewTokens }),
-    ...(temperature !== undefined && { temperature }),
-    ...(topK !== undefined && { top_k: topK }),
-    ...(topP !== undefined && { top_p: topP }),
-    ...(minP !== undefined && { min_p: minP }),
-    ...(repetitionPenalty !== undefined && { repetition_penalty: repetitionPenalty }),
+    temperature,
+    top_k: topK,
+    top_p: topP,
+    min_p: minP,
+    repetition_penalty: repetitionPenalty,
+    presence_penalty: 0,
+    frequency_penalty: 0,
     ...(stop && { stop }),
   };
 }
@@ -128,6 +149,8 @@ function readAnswer(answer: unknown, url: string, sample: Sample, count: number)
   if (!parsed.success)
     return refuse(`something that is not a chat completion: ${JSON.stringify(answer)?.slice(0, 200)}`);
   const choices = parsed.data.choices.toSorted((a, b) => a.index - b.index);
+  if (new Set(choices.map(({ index }) => index)).size !== choices.length)
+    refuse("two choices of the same index.");
   if (choices.length !== count) refuse(`${choices.length} choices, not the ${count} asked for.`);
   return choices.map((choice) => {
     const content = choice.logprobs?.content;

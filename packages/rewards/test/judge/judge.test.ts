@@ -46,7 +46,7 @@ function say(response: ServerResponse, content: string): void {
 
 const sample = { id: "1", prompt: "What is it?", images: [], target: { answer: "a cat" } };
 const input = (completion: string) => ({ completion, sample });
-const fast = { model: "judge", backoff: 1, apiKey: "secret-key" };
+const fast = { model: "judge", retryDelayMs: 1, apiKey: "secret-key" };
 
 describe("a judge", () => {
   test("gets question, truth and answer as data, with the key as a bearer token, and gives the number it writes", async () => {
@@ -105,7 +105,7 @@ describe("a judge", () => {
       else if (attempt === 2) response.destroy();
       else if (attempt === 4) say(response, "1"); // the third is never answered
     });
-    expect(await judgeReward({ ...fast, baseUrl, timeout: 400 })(input("a cat"))).toBe(1);
+    expect(await judgeReward({ ...fast, baseUrl, timeoutMs: 400 })(input("a cat"))).toBe(1);
     expect(attempt).toBe(4);
   });
 
@@ -119,7 +119,7 @@ describe("a judge", () => {
       (reason: unknown) => reason,
     )) as VlmR1Error;
     expect(VlmR1Error.is(error, "unavailable")).toBe(true);
-    expect(error.message).toContain("status 401: wrong key");
+    expect(error.message).toContain("HTTP 401: wrong key");
     expect(JSON.stringify([error.message, error.stack, String(error.cause)])).not.toContain("secret-key");
     expect(attempts).toBe(1); // 401 would be 401 again
     expect(await judgeReward({ ...fast, baseUrl, otherwise: 0 })(input("y"))).toBe(0);
@@ -147,7 +147,7 @@ describe("a judge", () => {
     const reward = judgeReward({
       ...fast,
       baseUrl,
-      backoff: 60_000,
+      retryDelayMs: 60_000,
       signal: controller.signal,
       otherwise: 0,
     });
