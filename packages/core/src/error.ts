@@ -10,6 +10,7 @@ const brand = Symbol.for("vlmr1.error");
  * - `unavailable`: a device, library or server is not there now.
  * - `limit`: a stated limit (size, memory, time) was exceeded.
  * - `reward-failed`: a reward threw while scoring a sample.
+ * - `policy-failed`: a policy broke a rule of its contract.
  * - `diverged`: training was stopped by one of its guards.
  * - `aborted`: the caller's AbortSignal fired.
  */
@@ -21,6 +22,7 @@ export type ErrorCode =
   | "unavailable"
   | "limit"
   | "reward-failed"
+  | "policy-failed"
   | "diverged"
   | "aborted";
 

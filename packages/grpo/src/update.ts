@@ -51,6 +51,7 @@ export async function optimizerUpdate(
   for (const [i, groups] of microBatches.entries()) {
     const rng = options.rng.fork(`micro-batch-${i}`);
     const batch = { groups, totals, temperature, microBatches: microBatches.length, rng };
+    batch satisfies Record<keyof TrainingBatch, unknown>; // what the contract gains, optional or not, is set here too
     const report = await policy.accumulate(batch, loss);
     reports.push(report);
     if (!Number.isFinite(report.loss)) {

@@ -10,7 +10,7 @@ import { openCheckpointStore } from "../src/run/checkpoint.ts";
 import { initialProgress } from "../src/run/report.ts";
 import { train } from "../src/train.ts";
 import { collect, essence } from "./collect.ts";
-import { fakeDataset } from "./fake-policy.ts";
+import { fakeDataset } from "./fake-dataset.ts";
 import { plainPolicy } from "./plain-policy.ts";
 
 let folder = "";

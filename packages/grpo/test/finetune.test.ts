@@ -1,12 +1,14 @@
+import "@tensorflow/tfjs"; // a backend for tablePolicy
 import { describe, expect, test } from "vitest";
 import { finetune, type FinetuneOptions } from "../src/finetune.ts";
 import { measureRewards } from "../src/rollout/measure-rewards.ts";
 import type { Policy, TrainingBatch } from "@vlmr1/policy";
 import { collect, essence } from "./collect.ts";
-import { fakeDataset, fakePolicy } from "./fake-policy.ts";
+import { tablePolicy } from "@vlmr1/policy/testing";
+import { fakeDataset } from "./fake-dataset.ts";
 
 const answers = ["a.", "bb.", "ccc.", "b.", "ab.", "abc."];
-const writer = () => fakePolicy({ prompts: 6, words: ["a", "b", "c", "."], maxLength: 4 });
+const writer = () => tablePolicy({ prompts: 6, words: ["a", "b", "c", "."], maxLength: 4 });
 const data = fakeDataset(6, (index) => answers[index] as string);
 const tune = (options: Partial<FinetuneOptions> = {}) =>
   collect(

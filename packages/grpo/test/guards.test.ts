@@ -6,7 +6,7 @@ import { checkGuards, defaultGuards, Guard, type GuardMemory } from "../src/run/
 import type { Policy } from "@vlmr1/policy";
 import { train } from "../src/train.ts";
 import { collect } from "./collect.ts";
-import { fakeDataset } from "./fake-policy.ts";
+import { fakeDataset } from "./fake-dataset.ts";
 import { plainPolicy } from "./plain-policy.ts";
 
 /** Steps (from 1) at which a guard fires on these values. */

@@ -1,3 +1,4 @@
+import "@tensorflow/tfjs"; // a backend for tablePolicy
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,13 +9,14 @@ import { finetune } from "../src/finetune.ts";
 import { shareResults, sharesOf } from "../src/run/ranks.ts";
 import { train, type TrainOptions } from "../src/train.ts";
 import { collect, essence } from "./collect.ts";
-import { fakeDataset, fakePolicy } from "./fake-policy.ts";
+import { tablePolicy } from "@vlmr1/policy/testing";
+import { fakeDataset } from "./fake-dataset.ts";
 
 const spelling: ScoreFunction = async ({ completion, sample }) => {
   const match = completion.startsWith("abc"[Number(sample.id) % 3] as string) ? 1 : 0;
   return { total: match + 0.1 * completion.length, scores: { match } };
 };
-const speller = () => fakePolicy({ prompts: 6, words: ["a", "b", "c", "."], maxLength: 4 });
+const speller = () => tablePolicy({ prompts: 6, words: ["a", "b", "c", "."], maxLength: 4 });
 const config = { steps: 5, promptsPerStep: 5, groupSize: 4, maxNewTokens: 4, learningRate: 0.1 };
 
 type Ran = Awaited<ReturnType<typeof collect>> & { readonly state: PolicyState };

@@ -1,3 +1,4 @@
+import "@tensorflow/tfjs"; // a backend for tablePolicy
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createRng, type Sample } from "@vlmr1/core";
@@ -5,7 +6,8 @@ import { afterEach, describe, expect, test } from "vitest";
 import { createRemoteSampler } from "../src/rollout/remote-sampler.ts";
 import { grpoLoss } from "../src/loss/grpo.ts";
 import { train } from "../src/train.ts";
-import { fakeDataset, fakePolicy } from "./fake-policy.ts";
+import { tablePolicy } from "@vlmr1/policy/testing";
+import { fakeDataset } from "./fake-dataset.ts";
 
 interface Body {
   model: string;
@@ -245,7 +247,7 @@ describe("createRemoteSampler", () => {
 });
 
 test("a policy learns from a remote sampler's answers, corrected by truncated importance sampling", async () => {
-  const policy = fakePolicy();
+  const policy = tablePolicy();
   const words = ["a", "b", "c", "d"];
   const random = createRng(9);
   // The server never learns: it answers at random for ever. Importance weights keep the gradient that of the policy.

@@ -2,7 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 import { train } from "../src/train.ts";
-import { fakeDataset } from "./fake-policy.ts";
+import { fakeDataset } from "./fake-dataset.ts";
 import { plainPolicy } from "./plain-policy.ts";
 import { trainerMilliseconds } from "./trainer-overhead.ts";
 

@@ -8,7 +8,8 @@ import { sgd } from "../src/optimizer/sgd.ts";
 import type { Policy, TrainingBatch } from "@vlmr1/policy";
 import { train, type TrainOptions } from "../src/train.ts";
 import { collect, essence } from "./collect.ts";
-import { fakeDataset, fakePolicy } from "./fake-policy.ts";
+import { tablePolicy } from "@vlmr1/policy/testing";
+import { fakeDataset } from "./fake-dataset.ts";
 
 /** 1 for the right word; how much of the right spelling otherwise. */
 const bandit: ScoreFunction = async ({ completion }) => {
@@ -21,7 +22,7 @@ const spelling: ScoreFunction = async ({ completion, sample }) => {
   const brief = 1 - completion.length / 4;
   return { total: match + 0.5 * brief, scores: { match, brief } };
 };
-const speller = () => fakePolicy({ prompts: 6, words: ["a", "b", "c", "."], maxLength: 4 });
+const speller = () => tablePolicy({ prompts: 6, words: ["a", "b", "c", "."], maxLength: 4 });
 const short = { steps: 4, promptsPerStep: 4, groupSize: 4, maxNewTokens: 4, learningRate: 0.1 };
 
 function spell(options: Partial<TrainOptions<unknown>> = {}) {
@@ -77,7 +78,7 @@ describe("train", () => {
     const begin = process.cpuUsage();
     const { reports, summary } = await collect(
       train({
-        policy: fakePolicy(),
+        policy: tablePolicy(),
         dataset: fakeDataset(1),
         score: bandit,
         loss: grpoLoss({ beta: 0 }),

@@ -1,6 +1,6 @@
 import type { Policy } from "@vlmr1/policy";
 import { train } from "../src/train.ts";
-import { fakeDataset } from "./fake-policy.ts";
+import { fakeDataset } from "./fake-dataset.ts";
 import { plainPolicy } from "./plain-policy.ts";
 
 /**

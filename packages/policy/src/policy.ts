@@ -59,7 +59,7 @@ export interface ApplyOptions {
   readonly maxGradientNorm?: number;
   /**
    * Changes the accumulated gradient in place before its norm is taken: adds those of other processes. A policy that has accumulated
-   * nothing offers zeros then; without it, that is an error.
+   * nothing offers zeros then; without it, that is an error. One whose loss was not finite offers NaN: nobody applies such an update.
    */
   readonly combineGradient?: (gradient: Float32Array) => Promise<void>;
 }
@@ -98,6 +98,8 @@ export interface Policy extends CompletionModel {
   /**
    * Clips the accumulated gradient by its global norm (times `min(1, maxGradientNorm / (norm + 1e-6))`), updates the weights in
    * place, and starts over from zero.
+   *
+   * @throws VlmR1Error `invalid-argument` when nothing was accumulated since the last `apply` or `discard`.
    */
   apply(optimizer: Optimizer, options: ApplyOptions): Promise<ApplyReport>;
   /** Forgets what is accumulated. */

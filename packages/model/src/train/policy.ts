@@ -74,7 +74,7 @@ export async function createPolicy(model: Model, options: PolicyOptions = {}): P
       passes.logProbs(await reference.weights(), groups, temperature),
     async accumulate(batch, loss) {
       const report = await passes.gradient(batch, loss, updater.gradientTarget().views);
-      await updater.accumulated();
+      await updater.accumulated(report.loss);
       return report;
     },
     async apply(optimizer, request) {
@@ -196,7 +196,7 @@ async function restoreSnapshot(
   checkState(state, weights.group.flat.size);
   await weights.reference.beforeChange();
   weights.group.flat.write(state["parameters"] as Float32Array);
-  if (state["reference"]) weights.reference.set(state["reference"]);
+  await weights.reference.restore(state["reference"]);
   const buffers = Object.entries(state).filter(([name]) => name.startsWith(OPTIMIZER));
   updater.setOptimizerState(
     Object.fromEntries(buffers.map(([name, values]) => [name.slice(OPTIMIZER.length), values])),

@@ -16,8 +16,8 @@ import type { ParameterGroup } from "../weights/parameters.ts";
 export interface ParameterUpdater {
   /** Views of the gradient buffer by parameter name; whoever writes them calls `accumulated`. */
   gradientTarget(): ParameterGroup;
-  /** Adds what was written to the gradient of this step. */
-  accumulated(): Promise<void>;
+  /** Adds what was written to the gradient of this step; `loss` is what it is the gradient of. */
+  accumulated(loss: number): Promise<void>;
   apply(optimizer: Optimizer, options: ApplyOptions): Promise<ApplyReport>;
   discard(): void;
   /** Copies of the buffers of the optimizer, by name. */
@@ -103,7 +103,7 @@ function compileNorm(engine: Engine): (flat: DeviceTensor) => Promise<number> {
 function createGradientSum(engine: Engine, pack: () => ParameterGroup) {
   const sum = pack();
   let scratch: ParameterGroup | undefined;
-  let count = 0;
+  let [count, loss] = [0, 0];
   const add = engine.compile((a: tf.Tensor1D, b: tf.Tensor1D): tf.Tensor1D => tf.add(a, b), {
     name: "add gradients",
   });
@@ -111,11 +111,16 @@ function createGradientSum(engine: Engine, pack: () => ParameterGroup) {
   return {
     flat: sum.flat,
     target: (): ParameterGroup => (count === 0 ? sum : (scratch ??= pack())),
-    async added(): Promise<void> {
+    async added(part: number): Promise<void> {
+      loss += part;
       if (count++ > 0 && scratch) await add.into(sum.flat, sum.flat, scratch.flat);
     },
     isEmpty: (): boolean => count === 0,
-    clear: (): void => void (count = 0),
+    /** Whether the losses that it is the gradient of are numbers. */
+    isOfNumbers: (): boolean => Number.isFinite(loss),
+    clear(): void {
+      [count, loss] = [0, 0];
+    },
     norm: () => norm(sum.flat),
   };
 }
@@ -144,13 +149,15 @@ export function createUpdater(
   };
   return {
     gradientTarget: () => sum.target(),
-    accumulated: () => sum.added(),
+    accumulated: (loss) => sum.added(loss),
     async apply(optimizer, { learningRate, step, maxGradientNorm, combineGradient, ...unread }) {
       unread satisfies NothingUnread;
       if (sum.isEmpty() && combineGradient) sum.flat.write(new Float32Array(layout.size));
       else if (sum.isEmpty()) {
         throw new VlmR1Error("invalid-argument", "apply() without a gradient: call accumulate() first.");
       }
+      // A gradient can be finite where its loss is not. As NaN it stops the update here and in every other process.
+      if (!sum.isOfNumbers()) sum.flat.write(new Float32Array(layout.size).fill(NaN));
       sum.clear();
       if (combineGradient) {
         const gradient = await readFloats(sum.flat);

@@ -181,7 +181,8 @@ interface Reference {
   sync(mix: number): Promise<void>;
   /** The reference's numbers once `sync` moved it. */
   moved(): Promise<Float32Array | undefined>;
-  set(values: Float32Array): void;
+  /** What `moved` gave once, or undefined: back to where it was before it was first moved. */
+  restore(values: Float32Array | undefined): Promise<void>;
 }
 
 interface ReferenceOptions {
@@ -195,20 +196,29 @@ interface ReferenceOptions {
   readonly copied: (views: DeviceTensors) => WeightSet;
 }
 
-/** With an adapter, the reference is the model without it, and costs nothing. In full training it is a copy of the first weights. */
+/**
+ * With an adapter, the reference is the model without it, and costs nothing. In full training it is a copy of the first weights; once it
+ * is moved, those are kept in host memory as well, for a restored snapshot from before.
+ */
 function createReference({ group, pack, keep, initial, copied }: ReferenceOptions): Reference {
-  let copy: ParameterGroup | undefined;
-  let isMoved = false;
+  let buffer: ParameterGroup | undefined;
+  let holds: "nothing" | "first weights" | "moved reference" = "nothing";
+  let firstWeights: Float32Array | undefined;
   let hasChanged = false;
-  const copyNow = async (): Promise<ParameterGroup> => {
-    copy ??= pack();
-    copy.flat.write(await readFloats(group.flat));
-    return copy;
+  const hold = (what: typeof holds, values: Float32Array): ParameterGroup => {
+    buffer ??= pack();
+    buffer.flat.write(values);
+    holds = what;
+    return buffer;
+  };
+  const move = async (values: Float32Array): Promise<void> => {
+    if (holds === "first weights" && buffer) firstWeights = await copyOf(buffer);
+    hold("moved reference", values);
   };
   const weights = async (): Promise<WeightSet> => {
-    if (copy) return copied(copy.views);
+    if (holds !== "nothing" && buffer) return copied(buffer.views);
     if (initial) return initial;
-    if (!hasChanged) return copied((await copyNow()).views);
+    if (!hasChanged) return copied(hold("first weights", await copyOf(group)).views);
     throw new VlmR1Error(
       "invalid-argument",
       "The weights have changed and no copy of the first ones was kept: create the policy with keepReference: true.",
@@ -217,32 +227,31 @@ function createReference({ group, pack, keep, initial, copied }: ReferenceOption
   const sync = async (mix: number): Promise<void> => {
     if (!(mix >= 0 && mix <= 1)) throw new VlmR1Error("invalid-argument", `mix must be in 0..1, got ${mix}.`);
     if (mix === 0) return;
-    if (mix < 1 && initial && !copy) {
+    if (mix < 1 && initial && holds === "nothing") {
       throw new VlmR1Error(
         "invalid-argument",
         `A reference without adapter cannot move towards the adapter by ${mix}: set mix to 1, or train the weights themselves.`,
       );
     }
-    const now = await readFloats(group.flat);
-    const target = copy ? Float32Array.from(await readFloats(copy.flat)) : Float32Array.from(now);
+    const now = await copyOf(group);
+    const target = holds !== "nothing" && buffer ? await copyOf(buffer) : now.slice();
     for (let i = 0; i < target.length; i++)
       target[i] = mix * (now[i] as number) + (1 - mix) * (target[i] as number);
-    copy ??= pack();
-    copy.flat.write(target);
-    isMoved = true;
+    await move(target);
   };
   return {
     weights,
     sync,
     async beforeChange() {
-      if (keep && !hasChanged && !copy) await copyNow();
+      if (keep && !hasChanged && holds === "nothing") hold("first weights", await copyOf(group));
       hasChanged = true;
     },
-    moved: async () => (isMoved && copy ? Float32Array.from(await readFloats(copy.flat)) : undefined),
-    set(values) {
-      copy ??= pack();
-      copy.flat.write(values);
-      isMoved = true;
+    moved: async () => (holds === "moved reference" && buffer ? copyOf(buffer) : undefined),
+    async restore(values) {
+      if (values) return move(values);
+      if (holds !== "moved reference") return;
+      if (firstWeights) hold("first weights", firstWeights);
+      else holds = "nothing";
     },
   };
 }
