@@ -20,7 +20,13 @@ export type {
   TensorLike,
 } from "./engine-types.ts";
 export { openEngine } from "./open-engine.ts";
-export { installedPlugins, pluginFolders, type InstalledPlugin } from "./pjrt/find-plugin.ts";
+export {
+  installedPlugins,
+  pluginAdvice,
+  pluginFolders,
+  type InstalledPlugin,
+  type PluginAdvice,
+} from "./pjrt/find-plugin.ts";
 export type { PluginName, PluginOption } from "./pjrt/plugin-kinds.ts";
 export {
   narrow,

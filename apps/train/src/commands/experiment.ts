@@ -1,9 +1,10 @@
 import { VlmR1Error } from "@vlmr1/core";
-import { openEngine, type Engine } from "@vlmr1/engine";
+import type { Engine } from "@vlmr1/engine";
 import type { Command } from "commander";
 import { writeResults, type ResultSection } from "../experiments/experiment.ts";
 import { rewardHacking, rewardHackingTables } from "../experiments/reward-hacking.ts";
 import { sftVsRl, sftVsRlTable } from "../experiments/sft-vs-rl.ts";
+import { addDeviceOptions, openDevice, type DeviceOptions } from "../model/device.ts";
 import { commandLine } from "../program.ts";
 import { duration, listenForInterruption, type Terminal } from "../terminal.ts";
 import { numberOption } from "./options.ts";
@@ -25,26 +26,25 @@ function shared(
   command: Command,
   { steps, samples }: { readonly steps: number; readonly samples: number },
 ): Command {
-  return command
+  command
     .option("--seeds <n>", "how many seeds, from 0", numberOption, 3)
     .option("--steps <n>", "steps of training", numberOption, steps)
     .option("--samples <n>", "scenes of each split to measure on", numberOption, samples)
     .option("--prompts-per-step <n>", "prompts of a step", numberOption, 16)
     .option("--group-size <n>", "completions of each prompt", numberOption, 8)
     .option("--model <dir>", "checkpoint to start from, or nano: the demo's warm start", "nano")
-    .option("--threads <n>", "threads inside one operation", numberOption)
     .option("--write <file>", "put the tables into this page, such as docs/results.md");
+  return addDeviceOptions(command);
 }
 
 /** What both experiments take from the command line. */
-export interface ExperimentOptions {
+export interface ExperimentOptions extends DeviceOptions {
   readonly seeds: number;
   readonly steps: number;
   readonly samples: number;
   readonly promptsPerStep: number;
   readonly groupSize: number;
   readonly model: string;
-  readonly threads?: number;
   readonly write?: string;
 }
 
@@ -103,7 +103,7 @@ async function perform(
   const { say } = terminal;
   const interruption = listenForInterruption(say);
   const { signal } = interruption;
-  const engine = await openEngine(options.threads === undefined ? {} : { threads: options.threads });
+  const engine = await openDevice(options);
   try {
     const seeds = Array.from({ length: options.seeds }, (_, seed) => seed);
     const { section, value } = await work({ engine, seeds, signal, say });

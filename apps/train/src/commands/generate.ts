@@ -2,7 +2,8 @@ import { convertBox, createRng, pixels, type Box } from "@vlmr1/core";
 import type { LogitTable } from "@vlmr1/model";
 import { readBoxes } from "@vlmr1/rewards";
 import { Option, type Command } from "commander";
-import { deviceNames, frameNames, type RunConfig } from "../config/run-config.ts";
+import { frameNames, type RunConfig } from "../config/run-config.ts";
+import { addDeviceOptions } from "../model/device.ts";
 import { readMessages, writeAnnotated } from "../model/messages.ts";
 import { modelFrame, withModel, type ModelOptions } from "../model/open-model.ts";
 import type { Terminal } from "../terminal.ts";
@@ -61,16 +62,15 @@ export const buildInspect: BuildCommand = (command, terminal) => {
 };
 
 function addPromptOptions(command: Command): Command {
-  return command
+  command
     .requiredOption(
       "--model <dir>",
       "folder of a Hugging Face checkpoint, or nano: the built-in model of the demo",
     )
     .requiredOption("--messages <file>", "conversation in the Hugging Face chat form; image parts name files")
     .option("--images <dir>", "folder of the images (default: the folder of the messages)")
-    .option("--adapter <dir>", "folder of a PEFT adapter")
-    .addOption(new Option("--device <device>", "where it computes").choices(deviceNames).default("cpu"))
-    .option("--threads <n>", "threads inside one operation", numberOption);
+    .option("--adapter <dir>", "folder of a PEFT adapter");
+  return addDeviceOptions(command);
 }
 
 async function generate(options: GenerateOptions, terminal: Terminal): Promise<void> {

@@ -95,6 +95,13 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./experiment.ts")).buildExperiment,
   },
   {
+    name: "devices",
+    about:
+      "what this machine can compute on, how fast a matrix product is there, and what to install for more",
+    group: more,
+    load: async () => (await import("./devices.ts")).buildDevices,
+  },
+  {
     name: "bench",
     about: "compare with Python peers on this machine; `bench setup` installs them",
     group: more,

@@ -80,7 +80,10 @@ const groups: readonly (readonly [heading: string, members: readonly string[]])[
   ["Loss", ["loss", "lossOptions"]],
   ["Optimizer", ["optimizer", "optimizerOptions"]],
   ["Sampling on a server", ["sampler"]],
-  ["The run", ["device", "threads", "seed", "title", "out", "logEvery", "live", "port"]],
+  [
+    "The run",
+    ["device", "plugin", "dtype", "xla", "threads", "seed", "title", "out", "logEvery", "live", "port"],
+  ],
 ];
 
 /** The headings, in their order. */
@@ -93,7 +96,7 @@ const everyday = new Set(
     grpo.promptsPerStep grpo.groupSize grpo.learningRate grpo.maxNewTokens grpo.temperature
     grpo.evaluateEvery sft.steps sft.batchSize sft.learningRate sft.evaluateEvery answerTemplate loss
     lossOptions.beta optimizer grpo.promptsPerMicroBatch sft.samplesPerMicroBatch gradientCheckpointing
-    curriculum judge.url device threads seed title out live scenes.length
+    curriculum judge.url device plugin dtype threads seed title out live scenes.length
   `
     .trim()
     .split(/\s+/),
@@ -127,6 +130,7 @@ const evaluationOnly = [
   ...watching,
 ];
 const dataOnly = [...training, ...trainedParts, ...heldOut, ...watching, "evaluation", "rewards"];
+const deviceMembers = ["device", "plugin", "dtype", "xla", "threads"];
 const drawOnly = [
   "dataset",
   "data",
@@ -154,7 +158,7 @@ export const scopes = {
   evaluate: { without: [...evaluationOnly, "rewards"], plain: ["evaluation"] },
   data: { without: dataOnly, plain: [] },
   draw: {
-    without: [...dataOnly, ...drawOnly, "model", "adapter", "device", "threads", "frame"],
+    without: [...dataOnly, ...drawOnly, "model", "adapter", ...deviceMembers, "frame"],
     plain: ["scenes"],
   },
 } as const satisfies Readonly<Record<string, FlagScope>>;

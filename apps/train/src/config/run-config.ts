@@ -24,7 +24,10 @@ export const datasetNames = [
 export const frameNames = ["auto", "pixels", "unit", "thousand", "resized"] as const;
 
 /** Where it can compute. */
-export const deviceNames = ["cpu", "tensorflow"] as const;
+export const deviceNames = ["cpu", "pjrt", "tensorflow"] as const;
+
+/** How frozen weights can be stored. */
+export const dtypeNames = ["float32", "bfloat16", "int8", "int4"] as const;
 
 /** What drawn scenes can ask. */
 export const sceneTasks = ["referring", "counting", "yes-no", "detection"] as const;
@@ -207,7 +210,18 @@ const RunOptions = z.strictObject({
   sft: SftConfig.omit({ seed: true }).prefault({}).describe("Supervised fine-tuning."),
   sampler: Sampler.optional().describe("A server that samples; absent: the policy itself."),
 
-  device: z.enum(deviceNames).default("cpu").describe("Where it computes."),
+  device: z
+    .enum(deviceNames)
+    .default("cpu")
+    .describe("Where it computes: cpu needs nothing, pjrt is every accelerator, tensorflow libtensorflow."),
+  plugin: optional.text(
+    "Of pjrt: cuda, rocm, tpu, metal, oneapi, or the path of a library (default: the one that is installed).",
+  ),
+  dtype: z
+    .enum(dtypeNames)
+    .default("float32")
+    .describe("How frozen weights are stored; below float32, only adapters can be trained."),
+  xla: optional.boolean("Of tensorflow: compile with XLA."),
   threads: z.int().min(1).optional().describe("Threads inside one operation (default: all)."),
   seed: z.int().default(0).describe("Everything random follows from it."),
   title: optional.text("Title of the report (default: what learns what, and how)."),

@@ -5,11 +5,12 @@ import type { Engine } from "@vlmr1/engine";
 import { bootstrapMean } from "@vlmr1/eval";
 import { createPolicy, loadModel, type Model } from "@vlmr1/model";
 import { adamW, type Optimizer, type Policy } from "@vlmr1/grpo";
+import { weightPrecision, type DeviceOptions } from "../model/device.ts";
 import { modelFolder, modelFrame } from "../model/open-model.ts";
 import { nanoOptimizer, nanoRates, nanoWidth } from "../nano/recipe.ts";
 
 /** Where every arm of an experiment begins. */
-export interface StartingPoint {
+export interface StartingPoint extends DeviceOptions {
   /** Folder of the checkpoint, or `nano`: the warm start that ships with the app. */
   readonly model: string;
 }
@@ -29,7 +30,7 @@ export async function withStart<Result>(
   start: StartingPoint,
   work: (learner: Learner) => Promise<Result>,
 ): Promise<Result> {
-  const model = await loadModel(modelFolder(start.model), { engine });
+  const model = await loadModel(modelFolder(start.model), { engine, precision: weightPrecision(start) });
   try {
     const policy = await createPolicy(model, { train: "language" });
     const optimizer = isShapedAsNano(model) ? nanoOptimizer : (beta: number) => adamW({ betas: [0.9, beta] });

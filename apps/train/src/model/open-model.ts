@@ -1,28 +1,28 @@
 import { existsSync } from "node:fs";
 import { VlmR1Error, type FrameOf } from "@vlmr1/core";
-import { openEngine, type Engine } from "@vlmr1/engine";
+import type { Engine } from "@vlmr1/engine";
 import { loadModel, type Model } from "@vlmr1/model";
 import type { RunConfig } from "../config/run-config.ts";
 import { shippedNano } from "../program.ts";
+import { openDevice, weightPrecision, type DeviceOptions } from "./device.ts";
 
 /** What names a model and the device it runs on. */
-export interface ModelOptions {
+export interface ModelOptions extends DeviceOptions {
   /** Folder of a checkpoint, or `nano`. */
   readonly model: string;
   readonly adapter?: string | undefined;
-  readonly device?: RunConfig["device"] | undefined;
-  readonly threads?: number | undefined;
 }
 
 /** Opens the device and the checkpoint, does the work, and releases both whatever happens. */
 export async function withModel<Result>(
-  { model: name, adapter, device = "cpu", threads }: ModelOptions,
+  { model: name, adapter, ...device }: ModelOptions,
   work: (model: Model, engine: Engine) => Promise<Result>,
 ): Promise<Result> {
   const folder = modelFolder(name);
-  const engine = await openEngine({ device, ...(threads !== undefined && { threads }) });
+  const precision = weightPrecision(device);
+  const engine = await openDevice(device);
   try {
-    const model = await loadModel(folder, { engine, ...(adapter !== undefined && { adapter }) });
+    const model = await loadModel(folder, { engine, precision, ...(adapter !== undefined && { adapter }) });
     try {
       return await work(model, engine);
     } finally {

@@ -13,6 +13,7 @@ import { createPolicy, type Model } from "@vlmr1/model";
 import type { RunConfig } from "../config/run-config.ts";
 import { openRunData, type RunData } from "../datasets/run-data.ts";
 import { withAnswers } from "../datasets/prompts.ts";
+import { compilationText } from "../model/device.ts";
 import { modelFrame, withModel } from "../model/open-model.ts";
 import { madeBy } from "../program.ts";
 import type { RunPlan } from "../plan/decide.ts";
@@ -76,6 +77,7 @@ export async function performRun(run: PlannedRun): Promise<RunOutcome> {
     });
     const saved = join(directory, "model");
     await policy.save(saved);
+    say(compilationText(opened.model.engine));
     return { ...outcome, report: writePages(directory).report, model: saved };
   });
 }
@@ -224,7 +226,7 @@ function facts({ plan, directory }: PlannedRun, { model, data }: Opened): Record
       kind === "grpo"
         ? `${config.loss}, ${grpo.steps} steps of ${grpo.promptsPerStep} prompts with ${grpo.groupSize} completions each; trains ${config.train}`
         : `imitation, ${sft.steps} steps of ${sft.batchSize} samples; trains ${config.train}`,
-    Device: `${device}, ${threads} threads`,
+    Device: `${device}, ${threads} threads${config.dtype === "float32" ? "" : `, frozen weights in ${config.dtype}`}`,
     Software: madeBy(runtime),
     Folder: directory,
   };

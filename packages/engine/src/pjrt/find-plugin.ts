@@ -15,6 +15,18 @@ import {
   type PluginOption,
 } from "./plugin-kinds.ts";
 
+/** What to install for an accelerator. */
+export interface PluginAdvice {
+  readonly name: PluginName;
+  readonly processors: string;
+  readonly install: string;
+}
+
+/** Every kind of plugin, for whom it is, and what brings it. */
+export const pluginAdvice: readonly PluginAdvice[] = Object.entries(pluginKinds).map(
+  ([name, { processors, install }]) => ({ name: name as PluginName, processors, install }),
+);
+
 /** A plugin that is installed. */
 export interface InstalledPlugin {
   readonly name: PluginName;

@@ -8,7 +8,7 @@ import { allocate, dtypeOf } from "../host-data.ts";
 import { widen } from "../precision.ts";
 import { explainRunError } from "../record/explain.ts";
 import { loadLibrary, type Address } from "./c-api.ts";
-import { compileOptions } from "./compile-options.ts";
+import { compileOptions, type XlaFlags } from "./compile-options.ts";
 import { openClient, type Executable, type HostArray, type PjrtClient } from "./pjrt-client.ts";
 import type { FoundPlugin } from "./find-plugin.ts";
 import { openProgramStore, type ProgramStore } from "./program-store.ts";
@@ -44,14 +44,18 @@ export interface PjrtOptions {
 }
 
 /** The device that computes with a PJRT plugin. */
-export function createPjrtDevice({ plugin, threads, replicas, programFolder }: PjrtOptions): Device {
+export async function createPjrtDevice(options: PjrtOptions): Promise<Device> {
+  const { plugin, threads, replicas, programFolder } = options;
   for (const library of plugin.libraries) loadLibrary(library, true);
   const client = openClient(plugin.file, plugin.createOptions);
   checkReplicas(client, replicas);
-  const options = compileOptions(replicas, plugin.flags);
+  const flags = await knownFlags(
+    client,
+    client.platform === "cpu" ? { ...cpuFlags, ...plugin.flags } : plugin.flags,
+  );
   const context: DeviceContext = {
     client,
-    programs: openProgramStore(client, options, programFolder),
+    programs: openProgramStore(client, compileOptions(replicas, flags), programFolder),
     replicas,
     alignment: partAlignment(client),
     running: Promise.resolve(),
@@ -123,6 +127,28 @@ interface DeviceContext {
   /** The call that runs now: reads wait for it, since it may take over the memory of what is read. */
   running: Promise<unknown>;
   closed: boolean;
+}
+
+/**
+ * Flags for plugins for CPUs. Their fusions with YNNPACK end the process when the sum of a product is compiled whose operand is a reshaped
+ * parameter (fastatomstruct-xla-cpu 2026.6.23, PJRT 0.106).
+ */
+const cpuFlags: XlaFlags = { xla_cpu_experimental_ynn_fusion_type: "" };
+
+/** Those flags that the plugin knows: it refuses to compile with others. */
+async function knownFlags(client: PjrtClient, flags: XlaFlags): Promise<XlaFlags> {
+  const type = "tensor<1xf32>";
+  const trial = `module @trial { func.func public @main(%x: ${type}) -> ${type} { return %x : ${type} } }`;
+  const known: Record<string, string | number | boolean> = {};
+  for (const [name, value] of Object.entries(flags)) {
+    try {
+      (await client.compile(trial, compileOptions(1, { [name]: value }))).release();
+      known[name] = value;
+    } catch {
+      // another version of XLA
+    }
+  }
+  return known;
 }
 
 function checkReplicas({ processors }: PjrtClient, replicas: number): void {

@@ -70,8 +70,8 @@ export const pluginKinds: Readonly<Record<PluginName, PluginKind>> = {
     defaults: gpuDefaults,
   },
   rocm: {
-    processors: "AMD GPUs on Linux",
-    install: "pip install jax-rocm7-pjrt, beside ROCm 7",
+    processors: "AMD GPUs on Linux with ROCm 7",
+    install: "pip install jax-rocm7-pjrt",
     files: ["jax_plugins/xla_rocm*/xla_rocm_plugin.so"],
     preload: [],
     options: gpuOptions,
@@ -94,8 +94,8 @@ export const pluginKinds: Readonly<Record<PluginName, PluginKind>> = {
     defaults: {},
   },
   oneapi: {
-    processors: "Intel GPUs on Linux",
-    install: "pip install jax-oneapi-pjrt, beside oneAPI",
+    processors: "Intel GPUs on Linux with oneAPI",
+    install: "pip install jax-oneapi-pjrt",
     files: ["jax_plugins/xla_oneapi/xla_oneapi_plugin.so"],
     preload: [],
     options: gpuOptions,

@@ -40,6 +40,13 @@ test("the event loop stays free while a program compiles and runs", async () => 
   expect(longest).toBeLessThan(whole / 2);
 });
 
+test("the sum of a product of a parameter compiles, which ended the process with one build", async () => {
+  const run = engine.compile((x: tf.Tensor) => tf.sum(tf.matMul(x, x)), { name: "sum of product" });
+  expect(await numbers(await run(engine.tensor(new Float32Array(64 * 64).fill(0.5), [64, 64])))).toEqual([
+    65536,
+  ]);
+});
+
 test("an error of the compiler names the function, the operation and its line", async () => {
   const run = engine.compile((x: tf.Tensor) => tf.tile(x, [2 ** 31 - 1, 2 ** 20, 2 ** 20]), {
     name: "too large",
