@@ -91,6 +91,7 @@ figure { margin: 0; } .chart { background: var(--card); border: 1px solid var(--
 .chart .grid { stroke: var(--line); stroke-width: 1; } .chart .raw { fill: none; stroke-width: 1; opacity: .28; }
 .chart .curve { fill: none; stroke-width: 2; stroke-linejoin: round; } .chart text { fill: var(--soft); font-size: 11px; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 10rem), 1fr)); gap: .8rem; }
+.pictures.wide { grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); }
 .picture { background: var(--card); border: 1px solid var(--line); border-radius: 10px; overflow: hidden; }
 .picture svg { display: block; width: 100%; height: auto; background: #888; } .picture image { image-rendering: pixelated; }
 .picture figcaption { padding: .55rem .7rem .65rem; font-size: .84rem; overflow-wrap: anywhere; }

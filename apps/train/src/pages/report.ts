@@ -115,7 +115,7 @@ function beforeAndAfter(before: EvaluationEvent, after: EvaluationEvent): Html {
       ><span><i style="border-color:${beforeColor}"></i>before</span
       ><span><i style="border-color:${afterColor}"></i>after</span>
     </div>
-    <div class="pictures">${shown.map(comparison)}</div>`;
+    <div class="pictures wide">${shown.map(comparison)}</div>`;
 }
 
 const beforeColor = "#dc2626";

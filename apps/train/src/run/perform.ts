@@ -220,7 +220,7 @@ function facts({ plan, directory }: PlannedRun, { model, data }: Opened): Record
   const { grpo, sft } = config;
   return {
     Model: config.adapter === undefined ? config.model : `${config.model} with ${config.adapter}`,
-    Data: `${config.dataset} ${config.data ?? ""}: ${data.train.length} samples, ${data.heldOut?.length ?? 0} held out`,
+    Data: `${[config.dataset, config.data].filter(Boolean).join(" ")}: ${data.train.length} samples, ${data.heldOut?.length ?? 0} held out`,
     ...(kind === "grpo" && { Rewards: plan.rewards.join(" + ") }),
     Training:
       kind === "grpo"

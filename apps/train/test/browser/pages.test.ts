@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { reportPage } from "../../src/pages/report.ts";
+import { runFolderSink, writePages } from "../../src/run/folder.ts";
 import { liveServer } from "../../src/run/live-server.ts";
 import { exampleRun } from "../example-run.ts";
 import { launchChromium } from "./chromium.ts";
@@ -51,6 +52,32 @@ test.each(looks)(
     )) as [string, string];
     const brightness = contrast.map((color) => Math.max(...(color.match(/\d+/g) ?? []).map(Number)));
     expect(Math.abs((brightness[0] as number) - (brightness[1] as number))).toBeGreaterThan(150);
+    expect(problems).toEqual([]);
+    await page.context().close();
+  },
+);
+
+test.each(looks)(
+  "the page of completions can be searched and filtered: $colorScheme, $width px",
+  async (look) => {
+    const folder = mkdtempSync(join(tmpdir(), "vlmr1-completions-"));
+    const sink = runFolderSink(folder);
+    for (const event of exampleRun) await sink.write(event);
+    const { completions } = writePages(folder);
+    const { page, problems } = await open(pathToFileURL(completions as string).href, look);
+    const rows = page.locator("#rows tr");
+    expect(await rows.count()).toBe(4);
+    expect(
+      await page.evaluate("[...document.images, ...document.querySelectorAll('svg image')].length"),
+    ).toBe(4);
+    await page.fill("input[name=text]", "SECOND STAR");
+    expect(await rows.count()).toBe(2);
+    await page.fill("input[name=low]", "0.7");
+    expect(await rows.count()).toBe(1);
+    expect(await page.locator("#count").innerText()).toContain("1 of 4 completions, mean reward 0.750");
+    await page.fill("input[name=text]", "no such text");
+    expect(await rows.count()).toBe(0);
+    expect(await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")).toBe(true);
     expect(problems).toEqual([]);
     await page.context().close();
   },
