@@ -26,6 +26,7 @@ export const browserPrograms: Readonly<Record<string, { readonly program: string
   {
     "one reward": { program: 'export { formatReward } from "@vlmr1/rewards";', limit: 5_000 },
     "one reward of boxes": { program: 'export { iouReward } from "@vlmr1/rewards";', limit: 5_000 },
+    "one reward of mathematics": { program: 'export { mathReward } from "@vlmr1/rewards";', limit: 15_000 },
     "@vlmr1/core": { program: 'export * from "@vlmr1/core";', limit: 30_000 },
     "@vlmr1/eval": { program: 'export * from "@vlmr1/eval";', limit: 40_000 },
     "@vlmr1/rewards": { program: 'export * from "@vlmr1/rewards";', limit: 60_000 },

@@ -8,7 +8,12 @@ const page = readFileSync(new URL("../../../docs/choose-a-reward.md", import.met
 function rowsOf(section: string): string[][] {
   const text = page.split(`### ${section}\n`)[1]?.split("\n#")[0] ?? "";
   const lines = text.split("\n").filter((line) => line.startsWith("| "));
-  return lines.slice(1).map((line) => line.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.trim().replaceAll("\\|", "|")));
+  return lines.slice(1).map((line) =>
+    line
+      .split(/(?<!\\)\|/)
+      .slice(1, -1)
+      .map((cell) => cell.trim().replaceAll("\\|", "|")),
+  );
 }
 
 /** The texts between backticks. */
@@ -30,7 +35,10 @@ test("docs: the table of spans says what is read", () => {
   expect(rows.length).toBeGreaterThan(6);
   for (const [forms, answer, , format] of rows) {
     for (const completion of examplesOf(forms)) {
-      expect([completion, readAnswer(completion)]).toEqual([completion, examplesOf(answer)[0] === "b" ? "b" : ""]);
+      expect([completion, readAnswer(completion)]).toEqual([
+        completion,
+        examplesOf(answer)[0] === "b" ? "b" : "",
+      ]);
       const sample = { id: "1", prompt: "", images: [], target: {} };
       expect([completion, formatReward()({ completion, sample })]).toEqual([completion, Number(format)]);
     }
@@ -53,7 +61,8 @@ test("docs: the table of choices says what is read", () => {
   expect(rows.length).toBe(7);
   for (const [forms, reads = ""] of rows) {
     for (const text of examplesOf(forms)) {
-      if (/^(B|none)/.test(reads)) expect([text, readChoice(text)]).toEqual([text, reads === "B" ? "B" : undefined]);
+      if (/^(B|none)/.test(reads))
+        expect([text, readChoice(text)]).toEqual([text, reads === "B" ? "B" : undefined]);
       else expect([text, readYesNo(text)]).toEqual([text, { yes: true, no: false }[reads]]);
     }
   }

@@ -1,4 +1,5 @@
-import { VlmR1Error, type ImageSize, type RewardInput, type ScoredSample } from "@vlmr1/core";
+import { isBox, VlmR1Error, type ImageSize, type RewardInput, type ScoredSample } from "@vlmr1/core";
+import { readAnswer, readDetections } from "@vlmr1/rewards";
 import { createReadStream } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { createInterface } from "node:readline";
@@ -6,9 +7,11 @@ import sharp from "sharp";
 
 /**
  * Reads completions to score, one JSON object a line: `completion`, `target`, and optionally `image` (a file, or its width and height),
- * `id`, `prompt`, `tokenCount`, `truncated`, `step`.
+ * `id`, `prompt`, `tokenCount`, `truncated`, `step`. Completions and prompts may be lists of messages, as TRL and VLM-R1 write them
+ * (`[{"role": "assistant", "content": …}]`): the text of a completion is its last message.
  *
- * A target may be the object that the reward reads, or just its content: a box, a list of objects, a text, a number.
+ * A target may be the object that the reward reads, or just its content: a box, a list of objects, a text, a number. Without `target`,
+ * VLM-R1's `solution` is read, whose `<answer>` gives the answer and, where it holds boxes, the box or the objects.
  *
  * @throws VlmR1Error naming file and line.
  */
@@ -34,21 +37,25 @@ async function lineInput(text: string, place: string, number: number, folder: st
   } catch (cause) {
     throw new VlmR1Error("invalid-data", `${place} is not JSON: ${(cause as Error).message}.`, { cause });
   }
-  const { completion, target, image, id, prompt, tokenCount, truncated, step } = (line ?? {}) as Record<
+  const { target, solution, image, id, tokenCount, truncated, step, ...rest } = (line ?? {}) as Record<
     string,
     unknown
   >;
-  if (typeof completion !== "string") {
+  const completion = messageText(rest["completion"]);
+  const prompt = messageText(rest["prompt"] ?? rest["problem"]);
+  if (completion === undefined) {
     throw new VlmR1Error(
       "invalid-data",
-      `${place}: "completion" must be the text that the model wrote, got ${JSON.stringify(completion)}.`,
+      `${place}: "completion" must be the text that the model wrote, or messages [{"role", "content"}], got ` +
+        `${JSON.stringify(rest["completion"])?.slice(0, 200)}.`,
     );
   }
   const sample: ScoredSample = {
     id: typeof id === "string" ? id : `line ${number}`,
-    prompt: typeof prompt === "string" ? prompt : "",
+    prompt: prompt ?? "",
     images: image === undefined || image === null ? [] : [await imageSize(image, place, folder)],
-    target: asTarget(target),
+    target:
+      target === undefined && typeof solution === "string" ? solutionTarget(solution) : asTarget(target),
   };
   return {
     completion,
@@ -56,6 +63,34 @@ async function lineInput(text: string, place: string, number: number, folder: st
     ...(typeof tokenCount === "number" && { tokenCount }),
     ...(typeof truncated === "boolean" && { truncated }),
     ...(typeof step === "number" && { step }),
+  };
+}
+
+/** The text of a string, or of the last of several messages, whose content may be parts `{"type": "text", "text"}`. */
+function messageText(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  const last: unknown = Array.isArray(value) ? value.at(-1) : undefined;
+  const content: unknown =
+    typeof last === "object" && last !== null ? (last as { content?: unknown }).content : undefined;
+  if (!Array.isArray(content)) return typeof content === "string" ? content : undefined;
+  const texts = (content as { text?: unknown }[])
+    .map((part) => part?.text)
+    .filter((text) => typeof text === "string");
+  return texts.length > 0 ? texts.join("") : undefined;
+}
+
+/** What VLM-R1's `solution` says: its text for the published rules, and what its `<answer>` holds for all others. */
+function solutionTarget(solution: string): unknown {
+  const answer = readAnswer(solution).trim();
+  const objects = readDetections(answer).filter(({ box }) => isBox(box));
+  const [only] = objects;
+  return {
+    answer,
+    solution,
+    ...(objects.length === 1 && { box: only?.box }),
+    ...((objects.some(({ label }) => label !== "") || answer === "None") && {
+      objects: objects.map(({ box, label }) => ({ box, label })),
+    }),
   };
 }
 

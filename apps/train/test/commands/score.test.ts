@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -90,4 +90,51 @@ test("names what is wrong: the reward, the file, the line", async () => {
     "Cannot read nowhere.jsonl",
   );
   expect((await run("score", "--reward", "iou", "--data", lines, "--frame", "metres")).code).toBe(2);
+});
+
+test("reads completions as TRL and VLM-R1 write them: messages, parts of messages, and a solution", async () => {
+  const user = { role: "user", content: [{ type: "image" }, { type: "text", text: "Where is the cat?" }] };
+  const assistant = (content: unknown) => ({ role: "assistant", content });
+  const messages = file(
+    "messages.jsonl",
+    [
+      { prompt: [user], completion: [assistant(answer("[0, 0, 10, 10]"))], target: { box: [0, 0, 10, 5] } },
+      {
+        completion: [user, assistant([{ type: "text", text: answer("[0, 0, 10, 10]") }])],
+        target: [0, 0, 10, 5],
+      },
+      {
+        problem: "Where?",
+        completion: answer("[0, 0, 10, 10]"),
+        solution: "<answer> [0, 0, 10, 5] </answer>",
+      },
+    ]
+      .map((line) => JSON.stringify(line))
+      .join("\n"),
+  );
+  const result = await run("score", "--reward", "iou", "--data", messages, "--json");
+  expect(result.json).toEqual({ scores: [0.5, 0.5, 0.5] });
+  const detection = file(
+    "solution.jsonl",
+    JSON.stringify({
+      completion: '<answer>```json\n[{"bbox_2d": [1, 2, 30, 40], "label": "cat"}]\n```</answer>',
+      solution: '<answer>```json\n[{"bbox_2d": [1, 2, 30, 40], "label": "cat"}]\n```</answer>',
+    }),
+  );
+  const both = await run("score", "--reward", "od-length,vlm-r1/od-length", "--data", detection, "--json");
+  expect(both.json).toMatchObject({ scores: [expect.closeTo(2, 9)] });
+  const wrong = file("wrong.jsonl", JSON.stringify({ completion: [{ role: "assistant" }], target: 1 }));
+  expect((await run("score", "--reward", "format", "--data", wrong)).errors).toContain("or messages");
+});
+
+test("the page about score and audit shows what they print", async () => {
+  const page = readFileSync(new URL("../../../../docs/score-and-audit.md", import.meta.url), "utf8");
+  const fence = (language: string, index = 0): string =>
+    page.split(`\`\`\`${language}\n`)[index + 1]?.split("\n```")[0] ?? "";
+  const data = file("page.jsonl", fence("jsonl"));
+  expect(fence("sh")).toBe("vlmr1 score --reward iou,0.5*format --data lines.jsonl");
+  expect((await run("score", "--reward", "iou,0.5*format", "--data", data)).out).toContain(fence("text"));
+  expect(fence("sh", 1)).toBe("vlmr1 audit --reward map");
+  expect((await run("audit", "--reward", "map")).out).toContain(fence("text", 1));
+  expect((await run("audit", "--reward", "od-length")).out).not.toMatch(/surplus guesses .*PAYS/);
 });

@@ -46,7 +46,7 @@ const boxKey = /^(bounding)?b?box(es)?(2d)?$|^(position|coordinate|coord|locatio
 const labelKey = /^(label|category|class|object|phrase|description)?(name)?(e?s)?$/;
 const confidenceKey = /^(confidence|score)s?$/;
 /** The name of a list is nobody's label. */
-const holderKey = /^(objects|detections|results?|answer|output)$/;
+const holderKey = /^(objects|detections|results?|answer)$/;
 /** The entries of an object, each with its key as the patterns above want it and as written. */
 function entriesOf(record: object): (readonly [key: string, value: unknown, written: string])[] {
   return Object.entries(record).map(([key, value]) => [key.toLowerCase().replace(/[\s_-]/g, ""), value, key]);
@@ -121,7 +121,7 @@ function cornersOf(record: object): WrittenBox[] {
 }
 
 function finite(value: unknown): number | undefined {
-  const text = typeof value === "string" && value.replace(/\s?(px|pixels?)$/i, "").trim();
+  const text = typeof value === "string" && value.replace(/\s?px$/i, "").trim();
   const number = text === false || text === "" ? value : Number(text);
   return isCoordinate(number) ? number : undefined;
 }

@@ -67,14 +67,11 @@ export function digitsEnd(text: string, start: number): number {
  * as it is.
  */
 export function folded(text: string): string {
-  return text.replace(
-    /[\u0660-\u0669\u06f0-\u06f9\u2013\u2044\u2212\u3001-\u3015\uff01-\uff5e]/g,
-    foldedSign,
-  );
+  return text.replace(/[\u0660-\u0669\u06f0-\u06f9\u2013\u2212\u3001-\u3011\uff01-\uff5e]/g, foldedSign);
 }
 
-const foreignSigns = "–⁄−、。【】〔〕";
-const plainSigns = "-/-,.[][]";
+const foreignSigns = "–−、。【】";
+const plainSigns = "--,.[]";
 
 function foldedSign(sign: string): string {
   const unit = sign.charCodeAt(0);

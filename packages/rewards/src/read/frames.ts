@@ -50,6 +50,6 @@ export function imageSize(sample: ScoredSample, index: number): ImageSize {
   if (size) return size;
   throw new VlmR1Error(
     "invalid-data",
-    `Sample "${sample.id}" has no image ${index} (of ${sample.images.length}): give its size, or set the reward's \`image\` option.`,
+    `Sample "${sample.id}" has no image ${index}: give its size, or set the reward's \`image\` option.`,
   );
 }

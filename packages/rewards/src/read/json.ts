@@ -109,7 +109,7 @@ const quoted =
 
 function unescaped(_: string, code: string | undefined, letter: string | undefined): string {
   if (letter === undefined) return String.fromCharCode(Number.parseInt(code as string, 16));
-  return { n: "\n", t: "\t", r: "\r" }[letter] ?? letter;
+  return { n: "\n", t: "\t" }[letter] ?? letter;
 }
 
 /** An unquoted word: a constant, a bare key, or a string without quotes. */

@@ -134,7 +134,7 @@ interface CoordinateGroup {
 
 /** What may stand between two corners of one box. */
 const cornerLinks =
-  /([)\]}])(?:[\s,;:=>→~-]|(?:and|to|the|is|at|corner|top|left|bottom|right|upper|lower|[xy][12])\b|左上角?|右下角?|[到至和])+(?=[([{])/gi;
+  /([)\]}])(?:[\s,;:=>→~-]|(?:and|to|the|is|at|corner|top|left|bottom|right|upper|lower|[xy][12])\b|[左上右下角到至和])+(?=[([{])/gi;
 
 /**
  * The text as the scanner reads it: full-width signs as ASCII, without emphasis, quotes, `px`, the text of a label
@@ -143,8 +143,8 @@ const cornerLinks =
 function evened(text: string): string {
   return folded(text)
     .replace(/\blabel["']?\s{0,9}[:=]\s{0,9}(["']).{0,99}?\1/gi, "label")
-    .replace(/["'`*“”]/g, " ")
-    .replace(/(\d)\s?p(?:x|ixels?)\b/gi, "$1 ")
+    .replace(/["'`*`*]/g, " ")
+    .replace(/(\d)\s?px\b/gi, "$1 ")
     .replace(cornerLinks, "$1,");
 }
 

@@ -85,7 +85,7 @@ describe("coordinate frames", () => {
     expect(() =>
       iouReward({ frame: thousand })({ completion: "[1, 2, 3, 4]", sample: { ...framed, images: [] } }),
     ).toThrowErrorMatchingInlineSnapshot(
-      `[VlmR1Error: Sample "3" has no image 0 (of 0): give its size, or set the reward's \`image\` option.]`,
+      `[VlmR1Error: Sample "3" has no image 0: give its size, or set the reward's \`image\` option.]`,
     );
   });
 });
