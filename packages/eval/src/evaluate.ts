@@ -7,7 +7,7 @@ import {
   type Sample,
   VlmR1Error,
 } from "@vlmr1/core";
-import { bootstrapMean, breakDown, type MeanInterval } from "./statistics.ts";
+import { bootstrapMean, type BootstrapOptions, breakDown, type MeanInterval, passAtK } from "./statistics.ts";
 
 /** What to evaluate, on what, by what. */
 export interface EvaluateOptions<Target> {
@@ -69,6 +69,11 @@ export interface LeftOutSample {
   readonly problem: string;
 }
 
+/** The share of samples that at least one of k completions gets right. */
+export interface PassAt extends MeanInterval {
+  readonly k: number;
+}
+
 /** The outcome of {@link evaluate}. */
 export interface EvaluationReport {
   /** Samples that the numbers are about. */
@@ -77,8 +82,15 @@ export interface EvaluationReport {
   readonly leftOut: readonly LeftOutSample[];
   /** The share of resampled means inside the intervals. */
   readonly level: number;
+  /** Completions of each sample; a total is the mean over them (mean@k). */
+  readonly completions: number;
   /** Each metric over all samples. */
   readonly totals: Readonly<Record<string, MeanInterval>>;
+  /**
+   * pass@k of each metric whose scores are all 0 or 1, for k = 1, 2, 4, … and all completions; empty for one completion
+   * a sample.
+   */
+  readonly passAt: Readonly<Record<string, readonly PassAt[]>>;
   /** The same per group of samples, in order of first appearance; empty when samples have no group. */
   readonly groups: readonly {
     readonly group: string;
@@ -142,11 +154,38 @@ export async function evaluate<Target>(options: EvaluateOptions<Target>): Promis
   return {
     samples: rows.length,
     leftOut,
+    completions: options.completions ?? 1,
+    passAt: passAtOf(rows, names, { rng: rng.fork("bootstrap").fork("pass@k"), resamples, level }),
     level,
     totals: totalsOf(rows, "all"),
     groups: groups.map(({ group, count, value }) => ({ group, samples: count, totals: value })),
     rows,
   };
+}
+
+function passAtOf(
+  rows: readonly EvaluationRow[],
+  names: readonly string[],
+  { rng, ...options }: BootstrapOptions,
+): Record<string, PassAt[]> {
+  const total = rows[0]?.completions.length ?? 0;
+  if (total < 2) return {};
+  const ks = [1, 2, 4, 8, 16, 32, 64, 128, 256].filter((k) => k < total);
+  const entries = names.flatMap((name): [string, PassAt[]][] => {
+    const right = rows.map(
+      ({ completions }) => completions.filter(({ scores }) => scores[name] === 1).length,
+    );
+    const isBinary = rows.every(({ completions }) =>
+      completions.every(({ scores }) => scores[name] === 0 || scores[name] === 1),
+    );
+    if (!isBinary) return [];
+    const at = (k: number): PassAt => {
+      const values = right.map((count) => passAtK(count, total, k));
+      return { k, ...bootstrapMean(values, { rng: rng.fork(name).fork(`${k}`), ...options }) };
+    };
+    return [[name, [...ks, total].map(at)]];
+  });
+  return Object.fromEntries(entries);
 }
 
 /** A sample and where in the dataset it stands. */

@@ -19,9 +19,11 @@ export {
   type LabelledBox,
 } from "./boxes.ts";
 export {
+  bootstrapCoco,
   cocoSummaryText,
   evaluateCoco,
   evaluateNmsAp,
+  type CocoBootstrapOptions,
   type CocoCategoryResult,
   type CocoEvaluation,
   type CocoOptions,
@@ -35,16 +37,27 @@ export type {
   CocoAnnotation,
   CocoCategory,
   CocoFile,
+  CocoId,
   CocoImage,
   CocoResult,
   ResultTable,
 } from "./coco/tables.ts";
+export {
+  detectionsToMarkdown,
+  evaluateDetections,
+  type DetectedImage,
+  type DetectedObject,
+  type DetectionEvaluation,
+  type DetectionOptions,
+  type TrueObject,
+} from "./detections.ts";
 export {
   evaluate,
   type EvaluateOptions,
   type EvaluationReport,
   type EvaluationRow,
   type LeftOutSample,
+  type PassAt,
   type ScoredCompletion,
 } from "./evaluate.ts";
 export {
@@ -65,6 +78,7 @@ export { reportToJson, reportToMarkdown, type MarkdownOptions } from "./report.t
 export {
   bootstrapMean,
   breakDown,
+  passAtK,
   reasoningAccuracy,
   sameAnswer,
   type BootstrapOptions,

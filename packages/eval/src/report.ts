@@ -26,7 +26,12 @@ export function reportToMarkdown(
     `${report.samples} samples. Intervals are percentile bootstrap over samples.${leftOutText(report)}`,
     table(
       ["metric", "mean", interval],
-      names.map((name) => [plain(name), ...meanCells(report.totals[name] as MeanInterval)]),
+      names.flatMap((name) => {
+        const { completions, totals, passAt } = report;
+        const title = completions > 1 ? `${plain(name)} mean@${completions}` : plain(name);
+        const passed = (passAt[name] ?? []).map((at) => [`${plain(name)} pass@${at.k}`, ...meanCells(at)]);
+        return [[title, ...meanCells(totals[name] as MeanInterval)], ...passed];
+      }),
     ),
   ];
   if (report.groups.length > 0) {

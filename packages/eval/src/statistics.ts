@@ -43,8 +43,35 @@ export function bootstrapMean(
     for (let j = 0; j < count; j++) sum += data[rng.integer(count)] as number;
     means[i] = sum / count;
   }
-  means.sort();
-  return { mean, low: quantile(means, (1 - level) / 2), high: quantile(means, (1 + level) / 2) };
+  return { mean, ...percentiles(means, level) };
+}
+
+/** The interval between the percentiles that leave `level` of the values inside. */
+export function percentiles(
+  values: ArrayLike<number>,
+  level: number,
+): { readonly low: number; readonly high: number } {
+  const sorted = Float64Array.from(values).sort();
+  return { low: quantile(sorted, (1 - level) / 2), high: quantile(sorted, (1 + level) / 2) };
+}
+
+/**
+ * pass@k: the chance that at least one of k completions is right, when `right` of `total` sampled ones are; unbiased.
+ *
+ * 1 - C(total - right, k) / C(total, k). Chen et al. 2021, *Evaluating Large Language Models Trained on Code*, eq. 1.
+ *
+ * @throws VlmR1Error `invalid-argument` unless 1 <= k <= total and 0 <= right <= total.
+ */
+export function passAtK(right: number, total: number, k: number): number {
+  if (![right, total, k].every(Number.isInteger) || k < 1 || k > total || right < 0 || right > total) {
+    throw new VlmR1Error(
+      "invalid-argument",
+      `pass@k needs whole numbers 1 <= k <= total and 0 <= right <= total, got right ${right}, total ${total}, k ${k}.`,
+    );
+  }
+  let allWrong = 1;
+  for (let i = 0; i < k; i++) allWrong *= Math.max(0, total - right - i) / (total - i);
+  return 1 - allWrong;
 }
 
 /** Linear interpolation between order statistics (numpy's default). */

@@ -163,6 +163,31 @@ describe("evaluate refuses", () => {
   });
 });
 
+describe("several completions a sample", () => {
+  /** Right in the first `n % 4` of four completions. */
+  const unsteady: CompletionModel = {
+    complete: async (batch, { count }) =>
+      batch.map(({ prompt }) => {
+        const first = Number.parseInt(prompt, 10);
+        return Array.from({ length: count }, (_, i) => completion(String(first + (i < first % 4 ? 1 : 2))));
+      }),
+  };
+  test("give mean@k and pass@k with intervals, for metrics that are right or wrong", async () => {
+    const report = await evaluate(options({ model: unsteady, completions: 4, temperature: 1 }));
+    // Of 21 samples 6 have none right, 5 each one, two and three of four.
+    expect(report.totals["exact"]?.mean).toBeCloseTo((5 * 1 + 5 * 2 + 5 * 3) / 4 / 21, 12);
+    const [first, second, fourth] = report.passAt["exact"] ?? [];
+    expect([first?.k, second?.k, fourth?.k]).toEqual([1, 2, 4]);
+    expect(first?.mean).toBeCloseTo(report.totals["exact"]?.mean ?? 0, 12);
+    expect(second?.mean).toBeCloseTo((5 * (1 / 2) + 5 * (5 / 6) + 5) / 21, 12);
+    expect(fourth?.mean).toBeCloseTo(15 / 21, 12);
+    expect(fourth?.low).toBeLessThan(15 / 21);
+    expect(report.passAt["sum"]).toBeUndefined();
+    expect(reportToMarkdown(report)).toMatch(/\| exact mean@4 \| 0\.3571 .*\| exact pass@2 \| 0\.5556 /s);
+    expect((await evaluate(options())).passAt).toEqual({});
+  });
+});
+
 describe("bad samples", () => {
   const unreadable: Dataset<Sum> = {
     length: samples.length,

@@ -12,6 +12,8 @@ const row = (index: number, acc: number, text: string): EvaluationRow => ({
 const report: EvaluationReport = {
   samples: 2,
   leftOut: [],
+  completions: 1,
+  passAt: {},
   level: 0.95,
   totals: { acc: { mean: 0.5, low: 0, high: 1 } },
   groups: [{ group: "one-hop", samples: 2, totals: { acc: { mean: 0.5, low: 0, high: 1 } } }],

@@ -1,4 +1,5 @@
-import { VlmR1Error } from "@vlmr1/core";
+import { VlmR1Error, type Rng } from "@vlmr1/core";
+import { percentiles, type MeanInterval } from "../statistics.ts";
 import {
   accumulateCurves,
   areaNames,
@@ -9,7 +10,13 @@ import {
   summarizeCurves,
 } from "./curves.ts";
 import { type CocoLayout, layOut } from "./layout.ts";
-import { type AreaRange, type CocoMatches, matchDetections, maxThresholds } from "./match.ts";
+import {
+  type AreaRange,
+  type CocoMatches,
+  countResampledTruths,
+  matchDetections,
+  maxThresholds,
+} from "./match.ts";
 import { cocoOverlap, type IouType } from "./overlap.ts";
 import {
   type CocoId,
@@ -101,19 +108,7 @@ export function evaluateCoco(
   } & CocoOptions,
 ): CocoEvaluation {
   const settings = resolve(input);
-  const masks = settings.iouType === "segm";
-  const annotations =
-    "kind" in input.annotations ? input.annotations : tabulateAnnotations(input.annotations, masks);
-  const results = "kind" in input.results ? input.results : tabulateResults(input.results, masks);
-  const layout = layOut(annotations, results, settings.useCats);
-  const overlap = cocoOverlap(annotations, results, settings.iouType);
-  const matches = matchDetections(layout, annotations, overlap, settings);
-  const axes: CurveAxes = {
-    thresholds: settings.thresholds.length,
-    categories: layout.categoryIds.length,
-    areas: areaNames.length,
-    maxDets: settings.maxDets,
-  };
+  const { annotations, results, layout, matches, axes } = matched(input, settings);
   const curves = accumulateCurves(matches, layout.categoryStarts, axes);
   const summary = summarizeCurves(curves, axes, settings.thresholds);
   return {
@@ -127,6 +122,94 @@ export function evaluateCoco(
     detections: results.length,
     unknownCategory: layout.unknownCategory,
   };
+}
+
+/** How to resample the images of a COCO evaluation. */
+export interface CocoBootstrapOptions {
+  /** Where the resamples come from. */
+  readonly rng: Rng;
+  /** Resamples drawn. Default 200. */
+  readonly resamples?: number;
+  /** Share of resampled values inside the intervals. Default 0.95. */
+  readonly level?: number;
+}
+
+/**
+ * Percentile bootstrap intervals (over images) of the twelve COCO numbers, each with its value on all images as `mean`.
+ *
+ * Objects are matched once; a resample only counts the verdicts of an image as often as it was drawn. A number that no
+ * resample has a truth for is -1 throughout.
+ *
+ * @throws VlmR1Error as {@link evaluateCoco} does.
+ */
+export function bootstrapCoco(
+  input: {
+    readonly annotations: CocoFile | AnnotationTable;
+    readonly results: readonly CocoResult[] | ResultTable;
+  } & CocoOptions &
+    CocoBootstrapOptions,
+): Record<keyof CocoSummary, MeanInterval> {
+  const { rng, resamples = 200, level = 0.95 } = input;
+  const settings = resolve(input);
+  const { annotations, layout, matches, axes } = matched(input, settings);
+  const whole = summarizeCurves(
+    accumulateCurves(matches, layout.categoryStarts, axes),
+    axes,
+    settings.thresholds,
+  );
+  const imageOf = new Int32Array(matches.places.length); // by ranking
+  layout.detections.forEach((detection, d) => {
+    imageOf[layout.rankings[d] as number] =
+      (layout.detectionBuckets[detection] as number) % layout.imageCount;
+  });
+  const drawn = new Map<keyof CocoSummary, number[]>();
+  for (let resample = 0; resample < resamples; resample++) {
+    const times = new Int32Array(layout.imageCount);
+    for (let i = 0; i < layout.imageCount; i++) {
+      const image = rng.integer(layout.imageCount);
+      times[image] = (times[image] as number) + 1;
+    }
+    const truthCounts = countResampledTruths(layout, annotations, settings.areaRanges, times);
+    const copies = imageOf.map((image) => times[image] as number);
+    const curves = accumulateCurves({ ...matches, truthCounts }, layout.categoryStarts, axes, copies);
+    const summary = summarizeCurves(curves, axes, settings.thresholds);
+    for (const [name, value] of Object.entries(summary) as [keyof CocoSummary, number][]) {
+      if (value < 0) continue;
+      const values = drawn.get(name);
+      if (values) values.push(value);
+      else drawn.set(name, [value]);
+    }
+  }
+  const entries = Object.entries(whole) as [keyof CocoSummary, number][];
+  return Object.fromEntries(
+    entries.map(([name, mean]) => [name, { mean, ...percentiles(drawn.get(name) ?? [mean], level) }]),
+  ) as Record<keyof CocoSummary, MeanInterval>;
+}
+
+type Settings = ReturnType<typeof resolve>;
+
+/** Truths and detections brought into order and matched: what every number is made of. */
+function matched(
+  input: {
+    readonly annotations: CocoFile | AnnotationTable;
+    readonly results: readonly CocoResult[] | ResultTable;
+  },
+  settings: Settings,
+) {
+  const masks = settings.iouType === "segm";
+  const annotations =
+    "kind" in input.annotations ? input.annotations : tabulateAnnotations(input.annotations, masks);
+  const results = "kind" in input.results ? input.results : tabulateResults(input.results, masks);
+  const layout = layOut(annotations, results, settings.useCats);
+  const overlap = cocoOverlap(annotations, results, settings.iouType);
+  const matches = matchDetections(layout, annotations, overlap, settings);
+  const axes: CurveAxes = {
+    thresholds: settings.thresholds.length,
+    categories: layout.categoryIds.length,
+    areas: areaNames.length,
+    maxDets: settings.maxDets,
+  };
+  return { annotations, results, layout, matches, axes };
 }
 
 function perCategory(

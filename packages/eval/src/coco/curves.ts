@@ -28,11 +28,13 @@ export interface CurveAxes {
  * Precision-recall curves from verdicts: `COCOeval.accumulate` of pycocotools.
  *
  * @param categoryStarts [categories + 1]: where each category's verdicts start.
+ * @param copies [detections]: how often each verdict counts, for resamples of the images; without it, once.
  */
 export function accumulateCurves(
   matches: CocoMatches,
   categoryStarts: Int32Array,
   axes: CurveAxes,
+  copies?: Int32Array,
 ): CocoCurves {
   const { thresholds, categories, areas, maxDets } = axes;
   const precision = new Float64Array(
@@ -45,7 +47,7 @@ export function accumulateCurves(
       const truths = matches.truthCounts[k * areas + a] as number;
       if (truths === 0) continue;
       maxDets.forEach((maxDet, m) => {
-        const hits = precisionAtHits(matches, range, a, axes, maxDet, truths);
+        const hits = precisionAtHits(matches, range, a, axes, maxDet, truths, copies);
         for (let t = 0; t < thresholds; t++) {
           const found = hits.counts[t] as number;
           recall[((t * categories + k) * areas + a) * maxDets.length + m] = found / truths;
@@ -75,6 +77,7 @@ function precisionAtHits(
   { thresholds }: CurveAxes,
   maxDet: number,
   truths: number,
+  copies: Int32Array | undefined,
 ): Hits {
   const { right, ignored, places } = matches;
   const all = 0xffffffff;
@@ -87,15 +90,17 @@ function precisionAtHits(
     const at = area * places.length + i;
     const [hits, skips] = [right[at] as number, ignored[at] as number];
     if (skips === all) continue;
-    seen++;
-    if (hits === 0 && skips === 0) continue; // wrong at every threshold: the commonest case
-    for (let t = 0; t < thresholds; t++) {
-      if ((skips >>> t) & 1) ignoredSoFar[t] = (ignoredSoFar[t] as number) + 1;
-      if (((hits >>> t) & 1) === 0) continue;
-      const found = (counts[t] as number) + 1;
-      // Right and wrong detections so far, as numpy adds them: whole numbers, then the smallest step.
-      precision[t * truths + found - 1] = found / (seen - (ignoredSoFar[t] as number) + spacing);
-      counts[t] = found;
+    for (let copy = copies === undefined ? 1 : (copies[i] as number); copy > 0; copy--) {
+      seen++;
+      if (hits === 0 && skips === 0) continue; // wrong at every threshold: the commonest case
+      for (let t = 0; t < thresholds; t++) {
+        if ((skips >>> t) & 1) ignoredSoFar[t] = (ignoredSoFar[t] as number) + 1;
+        if (((hits >>> t) & 1) === 0) continue;
+        const found = (counts[t] as number) + 1;
+        // Right and wrong detections so far, as numpy adds them: whole numbers, then the smallest step.
+        precision[t * truths + found - 1] = found / (seen - (ignoredSoFar[t] as number) + spacing);
+        counts[t] = found;
+      }
     }
   }
   return { counts, precision };

@@ -91,6 +91,27 @@ function countTruths(
   });
 }
 
+/** Truths that are to be found when each image counts `copies[image]` times. [categories, areas] */
+export function countResampledTruths(
+  { truths, truthBuckets, imageCount, categoryIds }: CocoLayout,
+  annotations: AnnotationTable,
+  areaRanges: readonly AreaRange[],
+  copies: Int32Array,
+): Int32Array {
+  const counts = new Int32Array(categoryIds.length * areaRanges.length);
+  for (const truth of truths) {
+    const bucket = truthBuckets[truth] as number;
+    const category = Math.floor(bucket / imageCount);
+    const times = copies[bucket - category * imageCount] as number;
+    if (times === 0) continue;
+    areaRanges.forEach((range, a) => {
+      const at = category * areaRanges.length + a;
+      if (!isIgnored(annotations, truth, range)) counts[at] = (counts[at] as number) + times;
+    });
+  }
+  return counts;
+}
+
 /** pycocotools overwrites a truth's own `ignore` field by `iscrowd`; so does this. */
 function isIgnored({ crowd, areas }: AnnotationTable, truth: number, [low, high]: AreaRange): boolean {
   const area = areas[truth] as number;
