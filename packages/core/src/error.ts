@@ -35,7 +35,8 @@ export class VlmR1Error extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
-    super(bounded(message), options);
+    // A name that a stranger wrote may be a hundred megabytes long.
+    super(message.slice(0, 4000), options);
     this.name = "VlmR1Error";
     this.code = code;
     Object.defineProperty(this, brand, { value: true });
@@ -46,16 +47,6 @@ export class VlmR1Error extends Error {
     if (typeof value !== "object" || value === null || !(brand in value)) return false;
     return code === undefined || (value as { code?: unknown }).code === code;
   }
-}
-
-/** The longest message, in characters: a name or a value that a stranger wrote may be a hundred megabytes long. */
-const longestMessage = 4000;
-
-/** Keeps both ends of a message, where it says what is wrong and what the way out is. */
-function bounded(message: string): string {
-  if (message.length <= longestMessage) return message;
-  const half = longestMessage / 2;
-  return `${message.slice(0, half)} … (${message.length - longestMessage} characters left out) … ${message.slice(-half)}`;
 }
 
 /** How much of a value an error message shows: nesting, members of one array or object, characters of one string and of all. */

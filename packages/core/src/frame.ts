@@ -68,8 +68,5 @@ export function originalSize(frame: Frame): ImageSize | undefined {
 
 function positive(value: number, name: string): number {
   if (Number.isFinite(value) && value > 0) return value;
-  throw new VlmR1Error(
-    "invalid-argument",
-    `A frame's ${name} must be a positive number of pixels, got ${value}.`,
-  );
+  throw new VlmR1Error("invalid-argument", `A frame's ${name} must be a positive number, got ${value}.`);
 }

@@ -57,7 +57,7 @@ test("refuses to convert between frames of different images", () => {
     `[VlmR1Error: Cannot convert a box between frames of different images: 640x480 and 200x200. Name the frames of one image.]`,
   );
   expect(() => pixels({ width: 0, height: 5 })).toThrowErrorMatchingInlineSnapshot(
-    `[VlmR1Error: A frame's width must be a positive number of pixels, got 0.]`,
+    `[VlmR1Error: A frame's width must be a positive number, got 0.]`,
   );
 });
 

@@ -29,13 +29,8 @@ test("nothing else is one", () => {
     expect(VlmR1Error.is(other)).toBe(false);
 });
 
-test("a message is bounded, whatever a stranger wrote into it, and keeps its beginning and its end", () => {
-  const error = new VlmR1Error(
-    "invalid-data",
-    `a.json: the name ${"x".repeat(1e8)} is too long. Use a shorter one.`,
-  );
-  expect(error.message.length).toBeLessThan(4100);
-  expect(error.message).toMatch(
-    /^a\.json: the name x+ … \(\d+ characters left out\) … x+ is too long\. Use a shorter one\.$/,
-  );
+test("a message is bounded, whatever a stranger wrote into it", () => {
+  const error = new VlmR1Error("invalid-data", `a.json: the name ${"x".repeat(1e8)} is too long.`);
+  expect(error.message).toMatch(/^a\.json: the name x+$/);
+  expect(error.message).toHaveLength(4000);
 });

@@ -20,9 +20,11 @@ export { cosineReward } from "./published/length.ts";
 export { llmReward } from "./published/llm.ts";
 export {
   published,
+  publishedAccuracy,
   publishedCosine,
   publishedIou,
   type PublishedRule,
+  type RowTarget,
   type SolutionTarget,
 } from "./published/published-reward.ts";
 export { repetitionReward } from "./published/repetition.ts";

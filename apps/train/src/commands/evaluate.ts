@@ -1,7 +1,14 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createRng, VlmR1Error, type CompletionModel } from "@vlmr1/core";
-import { evaluate, reportToJson, reportToMarkdown, type EvaluationReport } from "@vlmr1/eval";
+import {
+  detectionsToMarkdown,
+  evaluate,
+  reportToJson,
+  reportToMarkdown,
+  type DetectionEvaluation,
+  type EvaluationReport,
+} from "@vlmr1/eval";
 import { evaluateCocoFiles } from "@vlmr1/eval/files";
 import { sampleMessages, type Model } from "@vlmr1/model";
 import { addConfig, type GivenConfig } from "../config/command.ts";
@@ -9,9 +16,11 @@ import { scopes } from "../config/options.ts";
 import { resolveConfig } from "../config/resolve.ts";
 import type { RunConfig } from "../config/run-config.ts";
 import { openDataset, truthOf, type DataRequest } from "../datasets/named-datasets.ts";
+import { tellDoubts } from "../datasets/run-data.ts";
 import { modelFrame, withModel } from "../model/open-model.ts";
 import { evaluationMetrics } from "../plan/decide.ts";
 import { listenForInterruption, type Terminal } from "../terminal.ts";
+import { detectionOf, writeDetections } from "./detection.ts";
 import type { BuildCommand } from "./index.ts";
 
 /** `vlmr1 eval …`: what a model, or a file of results, is worth. */
@@ -39,14 +48,35 @@ async function evaluateModel(given: GivenConfig, terminal: Terminal): Promise<vo
   const interruption = listenForInterruption(say);
   try {
     say(`Loading ${config.model}`);
-    const report = await withModel(config, (model) => measure(model, config, say, interruption.signal));
+    const measured = await withModel(config, (model) => measure(model, config, say, interruption.signal));
+    const { report, detection } = measured;
     mkdirSync(directory, { recursive: true });
     const title = `${config.model} on ${config.dataset} ${config.split ?? ""}`.trim();
-    const markdown = reportToMarkdown(report, { title });
+    const whole = detection ? `\n${detectionsToMarkdown(detection)}` : "";
+    const markdown = reportToMarkdown(report, { title }) + whole;
     writeFileSync(join(directory, "report.json"), reportToJson(report));
     writeFileSync(join(directory, "report.md"), markdown);
-    const { samples, level, totals, groups } = report;
-    terminal.result({ samples, level, totals, groups, report: join(directory, "report.json") }, markdown);
+    const { samples, leftOut, level, totals, passAt, groups } = report;
+    const coco = detection && {
+      intervals: detection.intervals,
+      ...(detection.nms && { nmsAp: detection.nms.intervals }),
+      categories: detection.coco.categories.map(({ name, truths, stats }) => ({ name, truths, stats })),
+      unknownLabels: detection.unknownLabels,
+      ...writeDetections(directory, detection),
+    };
+    terminal.result(
+      {
+        samples,
+        leftOut,
+        level,
+        totals,
+        passAt,
+        groups,
+        ...(coco && { coco }),
+        report: join(directory, "report.json"),
+      },
+      markdown,
+    );
   } finally {
     interruption.dispose();
   }
@@ -57,18 +87,21 @@ async function measure(
   config: RunConfig,
   say: (text: string) => void,
   signal: AbortSignal,
-): Promise<EvaluationReport> {
+): Promise<{ readonly report: EvaluationReport; readonly detection?: DetectionEvaluation }> {
   const frame = modelFrame(model, config.frame);
   const request: DataRequest = { ...config, frame, stream: "held-out" };
-  const metrics = await evaluationMetrics(config, truthOf(request), { frame });
+  const truth = truthOf(request);
+  const metrics = await evaluationMetrics(config, truth, { frame });
   const dataset = await openDataset(request);
+  tellDoubts(dataset, say);
   const { batchSize, temperature, completions, maxNewTokens = 256 } = config.evaluation;
+  const rng = createRng(config.seed).fork("evaluation");
   let answered = 0;
-  return evaluate({
+  const report = await evaluate({
     model: answering(model),
     dataset,
     metrics,
-    rng: createRng(config.seed).fork("evaluation"),
+    rng,
     batchSize,
     temperature,
     completions,
@@ -80,6 +113,9 @@ async function measure(
       if (answered % 100 === 0 || answered === dataset.length) say(`${answered}/${dataset.length} answered`);
     },
   });
+  if (!truth.includes("objects")) return { report };
+  const nmsAp = config.dataset === "ovdeval";
+  return { report, detection: await detectionOf(report, { dataset, frame, rng, nmsAp }) };
 }
 
 /** A model as something that answers samples. */

@@ -68,7 +68,7 @@ function trainable(
 const toldErrors = 5;
 
 /** Says what a loader left out and what it doubts. */
-function tellDoubts(dataset: Dataset, notice?: (text: string) => void): void {
+export function tellDoubts(dataset: Dataset, notice?: (text: string) => void): void {
   const { warnings = [], skipped } = dataset as {
     readonly warnings?: readonly string[];
     readonly skipped?: { readonly count: number; readonly errors: readonly VlmR1Error[] };

@@ -149,6 +149,11 @@ export const namedRewards: Readonly<Record<string, NamedReward>> = {
     "what another language model thinks of the answer, 0..1 (options judge.url, …)",
     judge,
   ),
+  "vlm-r1/accuracy": reward(
+    "solution",
+    "VLM-R1 as published: each row by its own accu_reward_method, so that one run mixes tasks",
+    () => vlmR1.publishedAccuracy(),
+  ),
   "vlm-r1/default": published("accuracy by number, letter or text", vlmR1.defaultAccuracyReward),
   "vlm-r1/iou": reward("solution", "VLM-R1 as published: IoU with inclusive corners", () =>
     vlmR1.publishedIou(),

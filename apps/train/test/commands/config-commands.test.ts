@@ -39,6 +39,43 @@ test("data draw writes RefCOCO, data preview shows it, data check reads it all a
   ]);
 });
 
+test("eval model on detection gives one COCO AP over the set, and the files that eval coco reads", async () => {
+  const out = folder();
+  const args = [
+    "--scenes-task",
+    "detection",
+    "--scenes-length",
+    "4",
+    "--max-new-tokens",
+    "8",
+    "--threads",
+    "1",
+  ];
+  const { code, result } = await run(
+    "eval",
+    "model",
+    ...args,
+    "--completions",
+    "2",
+    "--temperature",
+    "1",
+    "--out",
+    out,
+  );
+  expect(code).toBe(0);
+  const coco = result["coco"] as Record<string, unknown>;
+  expect(coco["intervals"]).toMatchObject({
+    ap: { mean: expect.any(Number) as number, low: expect.any(Number) as number },
+  });
+  const files = ["--annotations", String(coco["annotations"]), "--results", String(coco["results"])];
+  const again = await run("eval", "coco", ...files);
+  const ap = (coco["intervals"] as { ap: { mean: number } }).ap.mean;
+  expect((again.result["stats"] as number[])[0]).toBe(ap);
+  const markdown = readFileSync(join(out, "report.md"), "utf8");
+  expect(markdown).toContain("## Detection over the whole set");
+  expect(markdown).toContain("ap50 mean@2");
+});
+
 /** Three questions about pictures, one of 1093 x 5 pixels and one with a token of the model's own. */
 async function oddQuestions(): Promise<string> {
   const out = folder();
@@ -108,6 +145,49 @@ test("eval model measures a checkpoint and leaves JSON and Markdown", async () =
   expect(code).toBe(0);
   expect(result).toMatchObject({ samples: 3, totals: { format: { mean: 0 }, "mean IoU": { mean: 0 } } });
   expect(readFileSync(join(out, "report.md"), "utf8")).toContain("nano on scenes");
+});
+
+test("several JSONL files with a rule each are one run: every row by its own rule", async () => {
+  const out = folder();
+  const write = (name: string, rows: readonly object[]): string => {
+    writeFileSync(join(out, name), rows.map((each) => JSON.stringify(each)).join("\n"));
+    return join(out, name);
+  };
+  const row = (question: string, answer: string) => ({
+    conversations: [{ value: question }, { value: answer }],
+  });
+  const first = write("a.jsonl", [row("A or B?", "B")]);
+  const second = write("b.jsonl", [
+    row("is it?", "yes"),
+    { ...row("how many?", "3"), accu_reward_method: "default" },
+  ]);
+  const data = [
+    "--dataset",
+    "vlm-r1-jsonl",
+    "--data",
+    `${first}:${second}`,
+    "--reward-method",
+    "mcq:yes_no",
+    "--template",
+    "plain",
+  ];
+  const { code, result } = await run(
+    "eval",
+    "model",
+    ...data,
+    "--metrics",
+    "vlm-r1/accuracy",
+    "--max-new-tokens",
+    "2",
+    "--threads",
+    "1",
+    "--out",
+    folder(),
+  );
+  expect([code, result["samples"]]).toEqual([0, 3]);
+  const wrong = await run("data", "check", ...data.slice(0, 4), "--reward-method", "mcq:yes_no:math");
+  expect(wrong.code).toBe(2);
+  expect(JSON.stringify(wrong.result)).toContain("--reward-method names 3 for 2 files of --data");
 });
 
 test("flags, --set and --config reach the configuration in that order; mistakes end with code 2", async () => {

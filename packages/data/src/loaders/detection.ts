@@ -139,14 +139,16 @@ export interface OvdEvalOptions extends CocoFileOptions {
  * @throws VlmR1Error `not-found`, or `invalid-data` naming record, field and value.
  * @see https://github.com/om-ai-lab/OVDEval
  */
-export async function ovdEval(options: OvdEvalOptions): Promise<LoadedDataset<NamedObjectsTarget>> {
+export async function ovdEval(
+  options: OvdEvalOptions,
+): Promise<LoadedDataset<NamedObjectsTarget> & Pick<CocoDataset, "categories">> {
   const { index, length, log, read } = await openCocoImages(options);
   const all = [...new Set(index.categories.values())];
   const own =
     (options.names ?? (index.images.some(({ text }) => text !== undefined) ? "image" : "all")) === "image";
   const question = options.question ?? detectionQuestion;
   const template = options.template ?? plainTemplate;
-  return loadedDataset<NamedObjectsTarget>({
+  const dataset = loadedDataset<NamedObjectsTarget>({
     name: options.annotations,
     length,
     log,
@@ -164,4 +166,5 @@ export async function ovdEval(options: OvdEvalOptions): Promise<LoadedDataset<Na
       return { id, prompt: template(question(names)), images: [image], target };
     },
   });
+  return { ...dataset, categories: index.categories };
 }

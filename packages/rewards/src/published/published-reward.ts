@@ -1,6 +1,9 @@
 import { VlmR1Error, type RewardFunction, type RewardInput } from "@vlmr1/core";
 import { completionLength } from "../shape/length.ts";
 import { malformed } from "../target.ts";
+import { allMatchReward, defaultAccuracyReward, mathReward } from "./accuracy.ts";
+import { mcqReward, yesNoReward } from "./choice.ts";
+import { mapReward, odAp50Reward, odLengthReward, odReward, weightedSumReward } from "./detection.ts";
 import { cosineReward } from "./length.ts";
 import { iouReward, type Rescaling } from "./iou.ts";
 
@@ -52,4 +55,47 @@ function solutionOf(sample: RewardInput<SolutionTarget>["sample"]): string {
     typeof target === "object" && target !== null ? (target as Partial<SolutionTarget>).solution : undefined;
   if (typeof solution === "string") return solution;
   throw malformed(sample, "solution", 'text such as "<answer> A </answer>"', solution);
+}
+
+/** The truth of a row that says which rule scores it: VLM-R1's `accu_reward_method`. */
+export interface RowTarget extends SolutionTarget {
+  readonly rewardMethod: string;
+}
+
+/** VLM-R1's rules of accuracy by the names that its data use (`accuracy_reward` of `grpo_jsonl.py`). */
+const rulesByMethod: Readonly<Record<string, PublishedRule>> = {
+  default: defaultAccuracyReward,
+  mcq: mcqReward,
+  yes_no: yesNoReward,
+  map: mapReward,
+  math: mathReward,
+  weighted_sum: weightedSumReward,
+  od_ap: odReward,
+  od_ap50: odAp50Reward,
+  odLength: odLengthReward,
+  all_match: allMatchReward,
+};
+
+/**
+ * Scores each row by the rule that it names itself, so that one run mixes tasks.
+ *
+ * The reward throws VlmR1Error `invalid-data` for a method that is none of VLM-R1's, where the published code falls back
+ * to `default`, and `unsupported` for `llm`, which needs a judge.
+ */
+export function publishedAccuracy(): RewardFunction<RowTarget> {
+  const rewards = Object.entries(rulesByMethod).map(([method, rule]) => [method, published(rule)] as const);
+  const byMethod = new Map(rewards);
+  return (input) => {
+    const { rewardMethod } = input.sample.target as Partial<RowTarget>;
+    const reward = byMethod.get(rewardMethod ?? "");
+    if (reward) return reward(input);
+    const known = Object.keys(rulesByMethod).join(", ");
+    if (rewardMethod !== "llm") {
+      throw malformed(input.sample, "rewardMethod", `one of ${known}`, rewardMethod);
+    }
+    throw new VlmR1Error(
+      "unsupported",
+      `Sample ${input.sample.id} asks for the rule llm: use judgeReward with a server of your own.`,
+    );
+  };
 }
