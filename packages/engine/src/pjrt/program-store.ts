@@ -3,7 +3,8 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from "n
 import { statSync } from "node:fs";
 import { arch, cpus, platform } from "node:os";
 import { join } from "node:path";
-import type { Executable, PjrtClient } from "./pjrt-client.ts";
+import type { Executable } from "./executable.ts";
+import type { PjrtClient } from "./pjrt-client.ts";
 
 /** Compiled programs of a client, those of earlier runs included. */
 export interface ProgramStore {
