@@ -25,15 +25,21 @@ import type {
   VisionPlan,
   VisionTower,
 } from "../network/architecture.ts";
-import { visionAttention } from "../network/attention.ts";
 import { type DecoderConfig, decoderTensors } from "../network/decoder.ts";
-import { linear, linearTensors } from "../network/linear.ts";
-import { activationByName, layerNorm, layerNormTensors } from "../network/norm.ts";
+import { linear } from "../network/linear.ts";
 import { consecutivePositions } from "../network/rotary.ts";
-import { child, parameter, rootScope, type Scope } from "../network/scope.ts";
+import { child, rootScope, type Scope } from "../network/scope.ts";
 import type { HostTensor, TensorSpec } from "../network/tensors.ts";
-import { checkConfig, dimension, layerCount, parseConfig, positive, tokenId } from "../weights/documents.ts";
+import { checkConfig, dimension, parseConfig, tokenId } from "../weights/documents.ts";
 import type { Family } from "./family.ts";
+import {
+  siglipFields,
+  siglipForward,
+  siglipNorm,
+  siglipProblems,
+  siglipSide,
+  siglipTensors,
+} from "./siglip.ts";
 import { llamaDecoder, llamaFields } from "./text-decoders.ts";
 
 /** Idefics3 (https://arxiv.org/abs/2408.12637), SmolVLM and SmolVLM2 (https://arxiv.org/abs/2504.05299): one architecture. */
@@ -57,25 +63,13 @@ export const idefics3: Family = {
   },
 };
 
-const visionFields = z.looseObject({
-  hidden_size: dimension.default(1152),
-  intermediate_size: dimension.default(3072),
-  num_hidden_layers: layerCount.default(12),
-  num_attention_heads: dimension.default(16),
-  num_channels: z.literal(3).default(3),
-  image_size: dimension.default(224),
-  patch_size: dimension.default(32),
-  hidden_act: z.string().default("gelu_pytorch_tanh"),
-  layer_norm_eps: positive.default(1e-6),
-});
-
 const schema = z.looseObject({
   model_type: z.enum(["idefics3", "smolvlm"]),
   image_token_id: tokenId,
   scale_factor: dimension.default(2),
   tie_word_embeddings: z.boolean().nullish(),
   text_config: z.looseObject({ ...llamaFields.shape, model_type: z.literal("llama").default("llama") }),
-  vision_config: visionFields,
+  vision_config: siglipFields,
 });
 
 /** `config.json` of an Idefics3, SmolVLM or SmolVLM2 checkpoint; fields that the computation does not need are not read. */
@@ -90,27 +84,18 @@ function parseIdefics3Config(json: unknown): Idefics3Config {
   const config = parseConfig(schema, json, "config.json");
   const { vision_config: vision, scale_factor: scale } = config;
   checkConfig([
+    ...siglipProblems(vision),
     [
-      vision.hidden_size % vision.num_attention_heads !== 0,
-      "vision hidden_size is not a multiple of num_attention_heads",
-    ],
-    [vision.patch_size > vision.image_size, "patch_size is larger than image_size"],
-    [
-      patchSide(config) % scale !== 0,
-      `a tile has ${patchSide(config)} patches a side, not a multiple of scale_factor ${scale}`,
+      siglipSide(config.vision_config) % scale !== 0,
+      `a tile has ${siglipSide(config.vision_config)} patches a side, not a multiple of scale_factor ${scale}`,
     ],
   ]);
   return config;
 }
 
-/** Patches along one side of a tile; pixels that do not fill a patch are not used. */
-function patchSide({ vision_config: vision }: Idefics3Config): number {
-  return Math.floor(vision.image_size / vision.patch_size);
-}
-
 /** Features of one tile. */
 function tileTokens(config: Idefics3Config): number {
-  return (patchSide(config) / config.scale_factor) ** 2;
+  return (siglipSide(config.vision_config) / config.scale_factor) ** 2;
 }
 
 /** The Llama decoder (SmolLM2) of Idefics3 and SmolVLM. */
@@ -122,37 +107,18 @@ function idefics3Decoder(config: Idefics3Config): DecoderConfig {
 /** Every parameter of an Idefics3 or SmolVLM checkpoint. */
 function idefics3Tensors(config: Idefics3Config): TensorSpec[] {
   const vision = config.vision_config;
-  const { hidden_size: width, intermediate_size: inner, patch_size: patch } = vision;
-  const root = "model.vision_model";
-  const layer = (at: string): TensorSpec[] => [
-    ...layerNormTensors(`${at}.layer_norm1`, width),
-    ...layerNormTensors(`${at}.layer_norm2`, width),
-    ...["q_proj", "k_proj", "v_proj", "out_proj"].flatMap((name) =>
-      linearTensors(`${at}.self_attn.${name}`, width, width),
-    ),
-    ...linearTensors(`${at}.mlp.fc1`, inner, width),
-    ...linearTensors(`${at}.mlp.fc2`, width, inner),
-  ];
   const decoder = idefics3Decoder(config);
   return [
-    { name: `${root}.embeddings.patch_embedding.weight`, shape: [width, vision.num_channels, patch, patch] },
-    { name: `${root}.embeddings.patch_embedding.bias`, shape: [width] },
-    { name: `${root}.embeddings.position_embedding.weight`, shape: [patchSide(config) ** 2, width] },
-    ...Array.from({ length: vision.num_hidden_layers }, (_, i) =>
-      layer(`${root}.encoder.layers.${i}`),
-    ).flat(),
-    ...layerNormTensors(`${root}.post_layernorm`, width),
+    ...siglipTensors("model.vision_model", vision),
     {
       name: "model.connector.modality_projection.proj.weight",
-      shape: [decoder.hiddenSize, width * config.scale_factor ** 2],
+      shape: [decoder.hiddenSize, vision.hidden_size * config.scale_factor ** 2],
     },
     ...decoderTensors(decoder),
   ];
 }
 
 type Inputs = Readonly<Record<string, tf.Tensor>>;
-
-type VisionConfig = Idefics3Config["vision_config"];
 
 /**
  * The SigLIP tower of Idefics3 and SmolVLM (https://arxiv.org/abs/2408.12637, https://arxiv.org/abs/2504.05299): every tile is
@@ -174,7 +140,7 @@ function idefics3VisionTower(config: Idefics3Config): VisionTower {
  */
 function planTiles(config: Idefics3Config, images: readonly ProcessedImage[]): VisionPlan {
   const { image_size: tile, patch_size: patch } = config.vision_config;
-  const side = patchSide(config);
+  const side = siglipSide(config.vision_config);
   const patches = patchCoordinates([1, side, side], config.scale_factor);
   const pixels = tilePatchRows(images, tile, patch, patches);
   const { starts, rows } = tileStarts(images, tileTokens(config));
@@ -193,37 +159,11 @@ function encodeTiles(config: Idefics3Config, root: Scope, inputs: Inputs): Visio
   const vision = config.vision_config;
   const scope = child(root, "model.vision_model");
   const { pixels, places } = inputs as Record<"pixels" | "places", tf.Tensor>;
-  const tiles = pixels.shape[0] as number;
-  let x = embedPatches(child(scope, "embeddings"), pixels, places as tf.Tensor1D); // [tiles N, D]
-  for (let i = 0; i < vision.num_hidden_layers; i++) {
-    x = layer(child(scope, `encoder.layers.${i}`), vision, x, tiles);
-  }
-  const normal = layerNorm(child(scope, "post_layernorm"), x, vision.layer_norm_eps);
+  const hidden = siglipForward(scope, vision, pixels, places as tf.Tensor1D); // [tiles N, D]
+  const normal = siglipNorm(scope, vision, hidden);
   const joined = tf.reshape(normal, [-1, vision.hidden_size * config.scale_factor ** 2]); // [tiles N / scale^2, scale^2 D]
   const projection = child(root, "model.connector.modality_projection.proj");
   return { features: linear(projection, joined) as tf.Tensor2D, deepstack: [] };
-}
-
-/** A convolution whose stride is its size, plus learned positions. */
-function embedPatches(scope: Scope, pixels: tf.Tensor, places: tf.Tensor1D): tf.Tensor {
-  const [tiles, count, width] = pixels.shape as [number, number, number];
-  const kernel = parameter(child(scope, "patch_embedding"), "weight");
-  const D = kernel.shape[0] as number;
-  const flat = tf.matMul(tf.reshape(pixels, [-1, width]), tf.reshape(kernel, [D, width]), false, true); // [tiles N, D]
-  const patches = tf.add(flat, parameter(child(scope, "patch_embedding"), "bias"));
-  const table = tf.gather(parameter(child(scope, "position_embedding"), "weight"), places); // [N, D]
-  return tf.reshape(tf.add(tf.reshape(patches, [tiles, count, D]), table), [-1, D]);
-}
-
-function layer(scope: Scope, vision: VisionConfig, x: tf.Tensor, tiles: number): tf.Tensor {
-  const normal = layerNorm(child(scope, "layer_norm1"), x, vision.layer_norm_eps);
-  const project = (name: string): tf.Tensor => linear(child(scope, `self_attn.${name}`), normal);
-  const attention = { heads: vision.num_attention_heads, images: tiles };
-  const mixed = visionAttention(project("q_proj"), project("k_proj"), project("v_proj"), attention);
-  const middle = tf.add(x, linear(child(scope, "self_attn.out_proj"), mixed));
-  const ready = layerNorm(child(scope, "layer_norm2"), middle, vision.layer_norm_eps);
-  const inner = activationByName(vision.hidden_act)(linear(child(scope, "mlp.fc1"), ready));
-  return tf.add(middle, linear(child(scope, "mlp.fc2"), inner));
 }
 
 /**

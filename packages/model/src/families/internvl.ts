@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { type ImageSize, resizeImage, type RgbImage, VlmR1Error } from "@vlmr1/core";
+import { type ImageSize, resizeImage, type RgbImage } from "@vlmr1/core";
 import { z } from "zod";
 import {
   patchCoordinates,
@@ -32,7 +32,15 @@ import { activationByName, layerNorm, layerNormTensors } from "../network/norm.t
 import { consecutivePositions } from "../network/rotary.ts";
 import { child, parameter, rootScope, type Scope } from "../network/scope.ts";
 import type { HostTensor, TensorSpec } from "../network/tensors.ts";
-import { checkConfig, dimension, layerCount, parseConfig, positive, tokenId } from "../weights/documents.ts";
+import {
+  checkAgreement,
+  checkConfig,
+  dimension,
+  layerCount,
+  parseConfig,
+  positive,
+  tokenId,
+} from "../weights/documents.ts";
 import { decoderFields } from "./decoder-config.ts";
 import type { Family } from "./family.ts";
 import { qwen2Decoder, qwen3Decoder } from "./text-decoders.ts";
@@ -294,7 +302,7 @@ function internVlProcessor(config: unknown, preprocessor: unknown, processor?: u
   const tokens = tileTokens(parsed);
   const { image_seq_length: stated } = (processor ?? {}) as { image_seq_length?: unknown };
   const { size } = (preprocessor ?? {}) as { size?: { height?: unknown } | null };
-  const problems: readonly (readonly [boolean, string])[] = [
+  checkAgreement([
     [
       typeof stated === "number" && stated !== tokens,
       `processor_config.json: image_seq_length is ${String(stated)}, config.json makes ${tokens}`,
@@ -303,9 +311,7 @@ function internVlProcessor(config: unknown, preprocessor: unknown, processor?: u
       typeof size?.height === "number" && size.height !== tileSize(parsed),
       `preprocessor_config.json: size.height is ${String(size?.height)}, the tower of config.json takes ${tileSize(parsed)}`,
     ],
-  ];
-  const found = problems.find(([wrong]) => wrong);
-  if (found) throw new VlmR1Error("invalid-data", `${found[1]}. The files are of different models.`);
+  ]);
   return canvasProcessor(preprocessor, { imageSize: tileSize(parsed), tokensPerTile: tokens });
 }
 

@@ -5,6 +5,7 @@ import { internVl } from "./internvl.ts";
 import { qwen25Vl } from "./qwen2-5-vl.ts";
 import { qwen2Vl } from "./qwen2-vl.ts";
 import { qwen3Vl } from "./qwen3-vl.ts";
+import { llavaOnevision } from "./llava-onevision.ts";
 import { llama, qwen2 } from "./text-decoders.ts";
 
 /** Every family that `loadModel` reads; a new one is one more entry. */
@@ -14,6 +15,7 @@ export const knownFamilies: readonly Family[] = [
   qwen2Vl,
   idefics3,
   internVl,
+  llavaOnevision,
   llama,
   qwen2,
 ];

@@ -1,4 +1,4 @@
-import type { RgbImage } from "@vlmr1/core";
+import type { ImageSize, RgbImage } from "@vlmr1/core";
 import type { ProcessedImage } from "../network/architecture.ts";
 import type { PixelLevels } from "./processor.ts";
 
@@ -182,4 +182,15 @@ export interface TileGeometry {
   readonly imageSize: number;
   /** Placeholder tokens of one tile. */
   readonly tokensPerTile: number;
+}
+
+/** A picture in the middle of a black canvas. */
+export function centerOn(image: RgbImage, { width, height }: ImageSize): RgbImage {
+  const data = new Uint8Array(width * height * 3);
+  const [left, top] = [Math.floor((width - image.width) / 2), Math.floor((height - image.height) / 2)];
+  for (let y = 0; y < image.height; y++) {
+    const row = image.data.subarray(y * image.width * 3, (y + 1) * image.width * 3);
+    data.set(row, ((y + top) * width + left) * 3);
+  }
+  return { width, height, data };
 }

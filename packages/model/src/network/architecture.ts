@@ -14,6 +14,8 @@ export interface ImageLayout {
   readonly tokens: number;
   /** Pixels of the image that the model sees, for boxes in the `resized` frame. */
   readonly resized: ImageSize;
+  /** Pixels of the image as it was given; for towers that leave out the features of padding. */
+  readonly original?: ImageSize;
 }
 
 /** One image as the vision tower takes it. */

@@ -160,6 +160,12 @@ export function checkConfig(problems: readonly (readonly [wrong: boolean, what: 
     );
 }
 
+/** The same for documents that contradict each other; every problem names its document. */
+export function checkAgreement(problems: readonly (readonly [wrong: boolean, what: string])[]): void {
+  const found = problems.find(([wrong]) => wrong);
+  if (found) throw new VlmR1Error("invalid-data", `${found[1]}. The files are of different models.`);
+}
+
 /** A width, a number of heads, a number of rows. */
 export const dimension = z
   .int()

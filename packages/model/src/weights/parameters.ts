@@ -128,13 +128,13 @@ function storeOf(
 }
 
 /** The image side first, then the decoder: each lies in one buffer, so that training either needs no copy. */
-export function segmentsOf({ tensors, vision }: Architecture): TensorSpec[][] {
-  const isVision = ({ name }: TensorSpec): boolean =>
-    vision?.prefixes.some((prefix) => name.startsWith(`${prefix}.`)) ?? false;
+export function segmentsOf(architecture: Architecture): TensorSpec[][] {
+  const { tensors } = architecture;
+  const isVision = ({ name }: TensorSpec): boolean => isVisionParameter(architecture, name);
   return [tensors.filter(isVision), tensors.filter((spec) => !isVision(spec))];
 }
 
 /** Whether a parameter belongs to the image side of a model. */
 export function isVisionParameter({ vision }: Architecture, name: string): boolean {
-  return vision?.prefixes.some((prefix) => name.startsWith(`${prefix}.`)) ?? false;
+  return vision?.prefixes.some((prefix) => name === prefix || name.startsWith(`${prefix}.`)) ?? false;
 }

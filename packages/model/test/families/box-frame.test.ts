@@ -17,6 +17,7 @@ test("every family says in which coordinates it writes boxes", () => {
     idefics3: "unit",
     smolvlm: "unit",
     internvl: "thousand",
+    llava_onevision: "unit",
     llama: "unit",
     qwen2: "unit",
   });

@@ -172,6 +172,39 @@ const RELEASES: [name: string, parameters: number, config: object][] = [
       vision_config: { ...qwen3Vision, out_hidden_size: 2560 },
     },
   ],
+  [
+    "LLaVA-OneVision-0.5B",
+    893_675_552,
+    {
+      model_type: "llava_onevision",
+      text_config: {
+        hidden_size: 896,
+        intermediate_size: 4864,
+        num_hidden_layers: 24,
+        num_attention_heads: 14,
+        num_key_value_heads: 2,
+        vocab_size: 152000,
+        tie_word_embeddings: true,
+      },
+      vision_config: {},
+    },
+  ],
+  [
+    "LLaVA-OneVision-7B",
+    8_030_807_584,
+    {
+      model_type: "llava_onevision",
+      text_config: {
+        hidden_size: 3584,
+        intermediate_size: 18944,
+        num_hidden_layers: 28,
+        num_attention_heads: 28,
+        num_key_value_heads: 4,
+        vocab_size: 152128,
+      },
+      vision_config: {},
+    },
+  ],
 ];
 
 describe("the parameters of a released checkpoint", () => {
