@@ -6,6 +6,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Benchmark>>> = {
   engine: async () => (await import("./engine.ts")).engineBenchmark,
   "eval-coco": async () => (await import("./eval-coco.ts")).evalCoco,
   rewards: async () => (await import("./rewards-speed.ts")).rewardsSpeed,
+  answers: async () => (await import("./answers.ts")).answers,
   images: async () => (await import("./images.ts")).images,
   scenes: async () => (await import("./scenes.ts")).scenes,
   data: async () => (await import("./data-loaders.ts")).dataLoaders,
