@@ -1,20 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** Every package's tests run from source: the `@vlmr1/source` condition resolves workspace packages without a build. */
+/** From the root, one file of any package: `npx vitest run packages/grpo/test/kl.test.ts`. Each package has a configuration of its own. */
 export default defineConfig({
-  ssr: { resolve: { conditions: ["@vlmr1/source", "module", "node", "development|production"] } },
-  test: {
-    include: ["test/**/*.test.ts"],
-    exclude: [
-      "test/soak/**",
-      "test/browser/**",
-      "test/pjrt/**",
-      "test/tensorflow/**",
-      "test/packed/**",
-      "test/mpi/**",
-      "**/node_modules/**",
-    ],
-    testTimeout: 60_000,
-    reporters: ["default", ["json", { outputFile: "test-report.json" }]],
-  },
+  test: { projects: ["packages/*/vitest.config.ts", "apps/*/vitest.config.ts"] },
 });

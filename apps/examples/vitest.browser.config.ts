@@ -1,5 +1,5 @@
 import { defineConfig } from "vitest/config";
-import shared from "../../vitest.config.ts";
+import shared from "../../vitest.shared.ts";
 
 /** The pure packages in an installed Chromium: `npm run test:browser`. */
 export default defineConfig({

@@ -1,5 +1,5 @@
 import { defineConfig, mergeConfig } from "vitest/config";
-import shared from "../../vitest.config.ts";
+import shared from "../../vitest.shared.ts";
 
 /** The tests that start real ranks; `test/mpi/run.mjs` installs the MPI libraries first. */
 const config = mergeConfig(shared, defineConfig({ test: { fileParallelism: false, testTimeout: 180_000 } }));
