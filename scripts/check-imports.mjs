@@ -38,7 +38,7 @@ export const rules = {
       preview: ["ground"],
     },
   },
-  eval: { packages: ["core"], rooms: { mask: [], coco: ["mask"] } },
+  eval: { packages: ["core"], ground: ["statistics.ts"], rooms: { mask: [], coco: ["mask", "ground"] } },
   rewards: {
     packages: ["core", "eval"],
     ground: ["target.ts"],
