@@ -17,6 +17,7 @@ import { readConfig, type Tree } from "../config/read-config.ts";
 import { RunConfig } from "../config/run-config.ts";
 import { openDataset } from "../datasets/named-datasets.ts";
 import { sampleCheck } from "../datasets/run-data.ts";
+import { fetchNamed, spellOutHubDataset } from "../hub/named.ts";
 import { modelFrame, withModel } from "../model/open-model.ts";
 import { commandLine } from "../program.ts";
 import type { Terminal } from "../terminal.ts";
@@ -56,7 +57,8 @@ async function withGivenData<Result>(
   preset: Tree,
   work: (data: GivenData) => Promise<Result>,
 ): Promise<Result> {
-  const config = readConfig(RunConfig, given.options, { ...given, preset: () => preset });
+  const sources = { ...given, preset: () => preset, spellOut: spellOutHubDataset };
+  const config = await fetchNamed(readConfig(RunConfig, given.options, sources), process.stderr);
   const open = (frame: FrameOf) => openDataset({ ...config, frame, stream: "training" });
   const isNamed = given.flags["model"] !== undefined || config.model !== "nano";
   if (isNamed) {

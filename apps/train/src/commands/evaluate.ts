@@ -17,6 +17,7 @@ import { resolveConfig } from "../config/resolve.ts";
 import type { RunConfig } from "../config/run-config.ts";
 import { openDataset, truthOf, type DataRequest } from "../datasets/named-datasets.ts";
 import { tellDoubts } from "../datasets/run-data.ts";
+import { fetchNamed } from "../hub/named.ts";
 import { modelFrame, withModel } from "../model/open-model.ts";
 import { evaluationMetrics } from "../plan/decide.ts";
 import { listenForInterruption, type Terminal } from "../terminal.ts";
@@ -43,8 +44,9 @@ export const buildEvaluate: BuildCommand = (command, terminal) => {
 
 /** Measures a checkpoint on a dataset and puts report.json and report.md into the run folder. */
 async function evaluateModel(given: GivenConfig, terminal: Terminal): Promise<void> {
-  const { config, directory } = resolveConfig(given, "eval");
+  const { config: named, directory } = resolveConfig(given, "eval");
   const { say } = terminal;
+  const config = await fetchNamed(named, terminal.out);
   const interruption = listenForInterruption(say);
   try {
     say(`Loading ${config.model}`);

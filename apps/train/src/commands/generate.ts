@@ -4,6 +4,7 @@ import { readBoxes } from "@vlmr1/rewards";
 import { Option, type Command } from "commander";
 import { frameNames, type RunConfig } from "../config/run-config.ts";
 import { addDeviceOptions } from "../model/device.ts";
+import { fetchNamed } from "../hub/named.ts";
 import { readMessages, writeAnnotated } from "../model/messages.ts";
 import { modelFrame, withModel, type ModelOptions } from "../model/open-model.ts";
 import type { Terminal } from "../terminal.ts";
@@ -65,17 +66,17 @@ function addPromptOptions(command: Command): Command {
   command
     .requiredOption(
       "--model <dir>",
-      "folder of a Hugging Face checkpoint, or nano: the built-in model of the demo",
+      "folder of a Hugging Face checkpoint, owner/name on the Hub, or nano: the built-in model of the demo",
     )
     .requiredOption("--messages <file>", "conversation in the Hugging Face chat form; image parts name files")
     .option("--images <dir>", "folder of the images (default: the folder of the messages)")
-    .option("--adapter <dir>", "folder of a PEFT adapter");
+    .option("--adapter <dir>", "folder of a PEFT adapter, or owner/name on the Hub");
   return addDeviceOptions(command);
 }
 
 async function generate(options: GenerateOptions, terminal: Terminal): Promise<void> {
   const request = await readMessages(options.messages, options.images);
-  await withModel(options, async (model) => {
+  await withModel(await fetchNamed(options, terminal.out), async (model) => {
     const { maxNewTokens, temperature, topK, topP } = options;
     const streaming = !terminal.json && terminal.out.isTTY === true;
     let shown = "";
@@ -110,7 +111,7 @@ async function generate(options: GenerateOptions, terminal: Terminal): Promise<v
 
 async function inspect(options: InspectOptions, terminal: Terminal): Promise<void> {
   const request = await readMessages(options.messages, options.images);
-  await withModel(options, async (model) => {
+  await withModel(await fetchNamed(options, terminal.out), async (model) => {
     const prompt = model.preprocess(request);
     const completionIds = options.completion === undefined ? [] : model.tokenize(options.completion);
     const table = await model.logits(prompt, completionIds);

@@ -89,6 +89,12 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./report.ts")).buildReport,
   },
   {
+    name: "push",
+    about: "put the model or adapter of a run on the Hugging Face Hub, with its report and a model card",
+    group: more,
+    load: async () => (await import("./push.ts")).buildPush,
+  },
+  {
     name: "experiment",
     about: "questions of the literature, asked of drawn scenes",
     group: more,

@@ -5,6 +5,7 @@ import type { EvaluationReport } from "@vlmr1/eval";
 import { addConfig, type GivenConfig } from "../config/command.ts";
 import { scopes } from "../config/options.ts";
 import { configFile, resolveConfig } from "../config/resolve.ts";
+import { fetchNamed } from "../hub/named.ts";
 import { decide, type RunPlan } from "../plan/decide.ts";
 import { estimate, estimateText, modelSize } from "../plan/estimate.ts";
 import { commandLine } from "../program.ts";
@@ -31,7 +32,8 @@ export async function runTrainingCommand(
   given: GivenConfig,
   terminal: Terminal,
 ): Promise<void> {
-  const { config, directory, resume } = resolveConfig(given, kind);
+  const { config: named, directory, resume } = resolveConfig(given, kind);
+  const config = await fetchNamed(named, terminal.out);
   const plan = await decide(kind, config);
   const { dryRun, trial } = given.extras;
   if (dryRun || trial) return showPlan(plan, trial === true, terminal);

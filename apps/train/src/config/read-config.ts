@@ -20,6 +20,8 @@ export interface Chosen {
 export interface ConfigSources {
   /** Values that this command starts from, under everything the user says. */
   readonly preset?: (chosen: Chosen) => Tree;
+  /** Writes short forms in what the user says in full. */
+  readonly spellOut?: (said: Tree) => void;
   readonly file?: string;
   readonly flags?: Readonly<Record<string, unknown>>;
   readonly settings?: readonly string[];
@@ -43,6 +45,7 @@ export function readConfig<Schema extends z.ZodType>(
     if (option && value !== undefined) assign(said, option.path, valueOf(option, value));
   }
   for (const setting of sources.settings ?? []) applySetting(said, setting, options);
+  sources.spellOut?.(said);
   const saidOf = (key: string): unknown => at(said, key.split("."));
   const tree = structuredClone(
     sources.preset?.({

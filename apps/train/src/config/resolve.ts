@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { VlmR1Error } from "@vlmr1/core";
 import { nanoRates } from "../nano/recipe.ts";
+import { spellOutHubDataset } from "../hub/named.ts";
 import type { GivenConfig } from "./command.ts";
 import { readConfig, type Chosen, type Tree } from "./read-config.ts";
 import { RunConfig } from "./run-config.ts";
@@ -31,7 +32,13 @@ export function resolveConfig(given: GivenConfig, command: string): ResolvedConf
   if (earlier !== undefined && !existsSync(earlier))
     throw new VlmR1Error("not-found", `${earlier} does not exist: there is no run in ${out} to resume.`);
   const file = given.file ?? earlier;
-  const sources = { flags, settings, preset: presetFor, ...(file !== undefined && { file }) };
+  const sources = {
+    flags,
+    settings,
+    preset: presetFor,
+    spellOut: spellOutHubDataset,
+    ...(file !== undefined && { file }),
+  };
   const config = readConfig(RunConfig, options, sources);
   const directory = out ?? config.out ?? newFolder(command);
   return { config: { ...config, out: directory }, directory, resume: resume !== undefined };

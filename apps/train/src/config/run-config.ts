@@ -118,7 +118,9 @@ const RunOptions = z.strictObject({
   model: z
     .string()
     .default("nano")
-    .describe("Folder of a Hugging Face checkpoint, or nano: the built-in model of the demo."),
+    .describe(
+      "Folder of a Hugging Face checkpoint, owner/name or owner/name@revision on the Hub, or nano: the built-in model of the demo.",
+    ),
   adapter: optional.text("Folder of a PEFT adapter to start from."),
   train: z
     .string()

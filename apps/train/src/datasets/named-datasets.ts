@@ -21,6 +21,7 @@ import {
 } from "@vlmr1/data";
 import { delimiter, dirname } from "node:path";
 import type { datasetNames, RunConfig } from "../config/run-config.ts";
+import { localPath } from "../hub/named.ts";
 import { expressionQuestion, namedTemplate, namesQuestion } from "./prompts.ts";
 
 /** The field of a sample's target that rewards compare with. */
@@ -224,7 +225,8 @@ export async function openDataset(request: DataRequest): Promise<Dataset> {
   const { dataset, data, limit } = request;
   checkPath(request);
   const { open } = namedDatasets[dataset];
-  const opened = await open({ ...request, data: data ?? "", images: request.images ?? dirname(data ?? "") });
+  const place = data === undefined ? "" : localPath(data);
+  const opened = await open({ ...request, data: place, images: request.images ?? dirname(place) });
   if (opened.length === 0)
     throw new VlmR1Error("invalid-data", `${dataset} ${data ?? ""}: there are no samples to use.`);
   if (limit === undefined || limit >= opened.length) return opened;

@@ -90,7 +90,7 @@ export async function fetchSnapshot(
   settings: HubSettings,
   progress: (state: DownloadProgress) => void = () => undefined,
 ): Promise<Snapshot> {
-  const storage = join(settings.cache, `${name.kind}s--${name.name.replace("/", "--")}`);
+  const storage = storageOf(name, settings);
   const commit = await resolveCommit(name, settings, storage);
   const folder = join(storage, "snapshots", commit);
   if (settings.offline) {
@@ -110,6 +110,14 @@ export async function fetchSnapshot(
     before += file.size;
   }
   return { folder, commit };
+}
+
+const storageOf = ({ kind, name }: HubName, { cache }: HubSettings): string =>
+  join(cache, `${kind}s--${name.replace("/", "--")}`);
+
+/** Where the files of a commit lie in the cache, or would lie. */
+export function snapshotFolder(name: HubName, settings: HubSettings): string {
+  return join(storageOf(name, settings), "snapshots", name.revision);
 }
 
 /** The commit that a revision stands for; noted in the cache, as Python does, so that it is known offline. */

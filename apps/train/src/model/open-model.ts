@@ -3,6 +3,7 @@ import { VlmR1Error, type FrameOf } from "@vlmr1/core";
 import type { Engine } from "@vlmr1/engine";
 import { loadModel, type Model } from "@vlmr1/model";
 import type { RunConfig } from "../config/run-config.ts";
+import { localPath } from "../hub/named.ts";
 import { shippedNano } from "../program.ts";
 import { openDevice, weightPrecision, type DeviceOptions } from "./device.ts";
 
@@ -22,7 +23,11 @@ export async function withModel<Result>(
   const precision = weightPrecision(device);
   const engine = await openDevice(device);
   try {
-    const model = await loadModel(folder, { engine, precision, ...(adapter !== undefined && { adapter }) });
+    const model = await loadModel(folder, {
+      engine,
+      precision,
+      ...(adapter !== undefined && { adapter: localPath(adapter) }),
+    });
     try {
       return await work(model, engine);
     } finally {
@@ -39,7 +44,7 @@ export async function withModel<Result>(
  * @throws VlmR1Error `not-found` when the weights of `nano` are missing: random ones in their place would only look like a result.
  */
 export function modelFolder(name: string): string {
-  if (name !== "nano") return name;
+  if (name !== "nano") return localPath(name);
   if (existsSync(shippedNano)) return shippedNano;
   throw new VlmR1Error(
     "not-found",

@@ -11,6 +11,7 @@ import {
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RunConfig } from "../config/run-config.ts";
+import { localPath } from "../hub/named.ts";
 import { duration } from "../terminal.ts";
 import type { RunPlan } from "./decide.ts";
 
@@ -172,7 +173,7 @@ export interface ModelSize {
 
 /** Reads a checkpoint's config.json; no weight is touched. */
 export function modelSize({ model, train, lora }: Pick<RunConfig, "model" | "train" | "lora">): ModelSize {
-  const config = model === "nano" ? nano().config : readModelConfig(model);
+  const config = model === "nano" ? nano().config : readModelConfig(localPath(model));
   const architecture = familyOf(config, knownFamilies).architecture(config);
   const { tensors, vision } = architecture;
   const count = (names: typeof tensors): number =>
