@@ -1,4 +1,4 @@
-import type { Rng } from "@vlmr1/core";
+import { type Rng, VlmR1Error } from "@vlmr1/core";
 import type { DeviceTensor, Engine } from "@vlmr1/engine";
 import type { BatchFeatures } from "../images/encoder.ts";
 import { HIDDEN } from "../network/attention.ts";
@@ -244,7 +244,9 @@ async function take(
   const draws = await readDraws(next, request, completions, uniforms);
   disposeTree(next);
   completions.forEach((completion, row) => {
-    if (!completion.finished) extendCompletion(completion, draws[row] as Draw, request.rules);
+    if (completion.finished) return;
+    checkDraw(draws[row] as Draw);
+    extendCompletion(completion, draws[row] as Draw, request.rules);
   });
   request.onStep?.(completions);
 }
@@ -278,6 +280,15 @@ async function readDraws(
     const seen = [...(request.prompts[Math.floor(row / request.count)] as Prompt).ids, ...completion.ids];
     return drawToken(data.subarray(at, at + V), seen, request.sampling, uniforms[row] as number);
   });
+}
+
+/** Infinite logits make every probability NaN, and the token drawn from them has no meaning. */
+function checkDraw({ logProb, rawLogProb }: Draw): void {
+  if (!Number.isNaN(logProb) && !Number.isNaN(rawLogProb)) return;
+  throw new VlmR1Error(
+    "invalid-data",
+    "The model's logits are not finite: its weights are damaged or so large that float32 overflows. Use the original weights, or an earlier checkpoint.",
+  );
 }
 
 function newCompletion(): CompletionState {

@@ -1,5 +1,6 @@
-import { Template } from "@huggingface/jinja";
+import type { Template } from "@huggingface/jinja";
 import { VlmR1Error } from "@vlmr1/core";
+import { parseTemplate, renderWithin, TEXT_LIMITS, type TextLimits } from "./limits.ts";
 
 /** A piece of a message: words, or the place of one image. */
 export type MessagePart =
@@ -29,7 +30,7 @@ export interface RenderOptions {
 
 /** Turns messages into the text that a model was trained on. */
 export interface ChatTemplate {
-  /** Throws `VlmR1Error` (`invalid-argument`) when the template refuses the messages. */
+  /** Throws `VlmR1Error`: `invalid-argument` when the template refuses the messages, `limit` when it does not come to an end. */
   render(messages: readonly Message[], options?: RenderOptions): string;
 }
 
@@ -39,14 +40,15 @@ export interface ChatTemplate {
  * Templates of vision-language models (`parts`) get every content as a list of parts; some of them would silently drop a plain
  * string. Templates of text models get plain strings; they would print the parts of a list as program text.
  *
- * @throws VlmR1Error `invalid-data` when the template is not Jinja.
+ * @throws VlmR1Error `invalid-data` when the template is not Jinja, `limit` when it is too long.
  */
 export function createChatTemplate(
   source: string,
   parts: boolean,
   named: ReadonlyMap<string, string> = new Map(),
+  limits: TextLimits = TEXT_LIMITS,
 ): ChatTemplate {
-  const template = compile(source);
+  const template = compile(source, limits);
   const render = (
     messages: readonly Message[],
     { addGenerationPrompt = true, variables = {} }: RenderOptions = {},
@@ -59,8 +61,9 @@ export function createChatTemplate(
       add_generation_prompt: addGenerationPrompt,
     };
     try {
-      return template.render(context);
+      return renderWithin(template, context, countCharacters(messages), limits);
     } catch (cause) {
+      if (VlmR1Error.is(cause)) throw cause;
       throw new VlmR1Error(
         "invalid-argument",
         `The chat template refuses the messages: ${(cause as Error).message}`,
@@ -71,16 +74,26 @@ export function createChatTemplate(
   return { render };
 }
 
-function compile(source: string): Template {
+function compile(source: string, limits: TextLimits): Template {
   try {
-    return new Template(source);
+    return parseTemplate(source, limits);
   } catch (cause) {
+    if (VlmR1Error.is(cause)) throw cause;
     throw new VlmR1Error(
       "invalid-data",
       `The chat template is not valid Jinja: ${(cause as Error).message}`,
       { cause },
     );
   }
+}
+
+function countCharacters(messages: readonly Message[]): number {
+  let count = 0;
+  for (const { content } of messages) {
+    if (typeof content === "string") count += content.length;
+    else for (const part of content) count += part.type === "text" ? part.text.length : 100;
+  }
+  return count;
 }
 
 function withParts({ role, content }: Message): object {

@@ -33,6 +33,12 @@ const SINGLE = "model.safetensors";
 
 const INDEX = "model.safetensors.index.json";
 
+/** Shards of one checkpoint; the largest releases have fewer than 200. */
+const MOST_SHARDS = 1000;
+
+/** Missing shards that an error names. */
+const NAMED_SHARDS = 5;
+
 const indexFields = z.looseObject({ weight_map: z.record(z.string(), z.string()) });
 
 /**
@@ -58,12 +64,19 @@ export async function openCheckpoint(folder: ModelFolder): Promise<CheckpointRea
 async function openShards(folder: ModelFolder, index: unknown): Promise<CheckpointReader> {
   const weightMap = new Map(Object.entries(parseConfig(indexFields, index, INDEX).weight_map));
   const names = [...new Set(weightMap.values())];
+  if (names.length > MOST_SHARDS) {
+    throw new VlmR1Error(
+      "limit",
+      `${INDEX} lists ${names.length} shards, at most ${MOST_SHARDS} are opened. Save the weights in larger shards.`,
+    );
+  }
   const missing: string[] = [];
   for (const name of names) if (!(await folder.has(name))) missing.push(name);
   if (missing.length > 0) {
+    const more = missing.length > NAMED_SHARDS ? ` and ${missing.length - NAMED_SHARDS} more` : "";
     throw new VlmR1Error(
       "not-found",
-      `The model folder "${folder.path}" lacks the shards ${missing.join(", ")} that ${INDEX} lists.`,
+      `The model folder "${folder.path}" lacks the shards ${missing.slice(0, NAMED_SHARDS).join(", ")}${more} that ${INDEX} lists.`,
     );
   }
   const files = new Map<string, SafetensorsFile>();

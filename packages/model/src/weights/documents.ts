@@ -1,6 +1,7 @@
 import { type FileHandle, open, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
-import { VlmR1Error } from "@vlmr1/core";
+import { showValue, VlmR1Error } from "@vlmr1/core";
+import { parseJson } from "@vlmr1/core/files";
 import { z } from "zod";
 
 /** A folder with the files of one checkpoint. Nothing outside it is ever opened, whatever its files say. */
@@ -10,7 +11,7 @@ export interface ModelFolder {
   has(name: string): Promise<boolean>;
   /** The file as text, or undefined when there is none. Throws `VlmR1Error` (`limit`) above 256 MB. */
   text(name: string): Promise<string | undefined>;
-  /** The file as parsed JSON, or undefined when there is none. Throws `VlmR1Error` (`invalid-data`) for text that is not JSON. */
+  /** The file as parsed JSON, or undefined when there is none. Throws `VlmR1Error`: `invalid-data` for text that is not JSON, `limit` for more than 512 levels. */
   json(name: string): Promise<unknown>;
   /** Opens a file for reading. Throws `VlmR1Error` (`not-found`) when there is none. The caller closes it. */
   open(name: string): Promise<FileHandle>;
@@ -48,7 +49,8 @@ export async function openModelFolder(path: string): Promise<ModelFolder> {
   };
   const json = async (name: string): Promise<unknown> => {
     const content = await text(name);
-    return content === undefined ? undefined : parseJson(content, name);
+    if (content === undefined) return undefined;
+    return parseJson(content.startsWith("\uFEFF") ? content.slice(1) : content, { file: name });
   };
   return { path: root, has, text, json, open: openFile };
 }
@@ -93,17 +95,6 @@ async function readText(file: string, name: string): Promise<string> {
   }
 }
 
-/** Parses the JSON of the file `name`; errors name the file. A byte order mark is skipped. */
-function parseJson(content: string, name: string): unknown {
-  try {
-    return JSON.parse(content.startsWith("\uFEFF") ? content.slice(1) : content);
-  } catch (cause) {
-    throw new VlmR1Error("invalid-data", `${name} is not JSON: ${(cause as Error).message.slice(0, 120)}`, {
-      cause,
-    });
-  }
-}
-
 /** The documents of a checkpoint beside its weights, parsed; the names are those of the hub. */
 export interface ModelFiles {
   /** `config.json` */
@@ -137,7 +128,7 @@ export function parseConfig<Schema extends z.ZodType>(
   const issue = result.error.issues[0];
   const path = issue?.path ?? [];
   const field = path.length === 0 ? "the document" : path.join(".");
-  const found = JSON.stringify(path.reduce<unknown>(step, value))?.slice(0, 80) ?? "nothing";
+  const found = showValue(path.reduce<unknown>(step, value));
   throw new VlmR1Error(
     "invalid-data",
     `${file}: ${field} is ${found}: ${issue?.message ?? "not understood"}. Compare it with the original checkpoint's file.`,

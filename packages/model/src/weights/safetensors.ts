@@ -1,5 +1,6 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { VlmR1Error } from "@vlmr1/core";
+import { showValue, VlmR1Error } from "@vlmr1/core";
+import { parseJson } from "@vlmr1/core/files";
 import {
   decodeWeights,
   dtypeBits,
@@ -85,7 +86,7 @@ export function parseHeader(bytes: Uint8Array, fileSize: number, file: string): 
 function parseObject(bytes: Uint8Array, file: string): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    value = parseJson(new TextDecoder("utf-8", { fatal: true }).decode(bytes), { file });
   } catch (cause) {
     fail(file, `its header is not JSON (${(cause as Error).message.slice(0, 80)})`);
   }
@@ -105,11 +106,10 @@ function readMetadata(value: unknown, metadata: Map<string, string>, file: strin
 function readEntry(name: string, value: unknown, dataStart: number, file: string): TensorEntry {
   if (!isRecord(value)) fail(file, `tensor "${name}" is not described by an object`);
   const { dtype, shape, data_offsets: offsets } = value;
-  if (!isSafetensorsDtype(dtype))
-    fail(file, `tensor "${name}" has the unknown dtype ${JSON.stringify(dtype)}`);
-  if (!isCounts(shape)) fail(file, `tensor "${name}" has the shape ${JSON.stringify(shape)}`);
+  if (!isSafetensorsDtype(dtype)) fail(file, `tensor "${name}" has the unknown dtype ${showValue(dtype)}`);
+  if (!isCounts(shape)) fail(file, `tensor "${name}" has the shape ${showValue(shape)}`);
   if (!isCounts(offsets) || offsets.length !== 2)
-    fail(file, `tensor "${name}" has data_offsets ${JSON.stringify(offsets)}`);
+    fail(file, `tensor "${name}" has data_offsets ${showValue(offsets)}`);
   const [begin, end] = offsets as [number, number];
   // A product above 2^53 is inexact but still far above any file; it can never pass for a small one.
   const bits = shape.reduce((product, size) => product * size, 1) * dtypeBits(dtype);

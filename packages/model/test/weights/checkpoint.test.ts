@@ -157,4 +157,22 @@ describe("openCheckpoint", () => {
     const failure = await failureOf(readAll);
     expect(["invalid-data", "not-found"]).toContain(failure.code);
   });
+
+  it("bounds what an index of absent shards may cost and say", async () => {
+    const write = (count: number): void => {
+      const weights = Array.from({ length: count }, (_, i) => [`t${i}`, `model-${i}.safetensors`]);
+      const index = { weight_map: Object.fromEntries(weights) };
+      writeFileSync(join(folder, "model.safetensors.index.json"), JSON.stringify(index));
+    };
+    write(300_000);
+    expect(await failureOf(readAll)).toMatchObject({
+      code: "limit",
+      message: expect.stringMatching(/lists 300000 shards/),
+    });
+    write(900);
+    const { code, message } = await failureOf(readAll);
+    expect(code).toBe("not-found");
+    expect(message).toMatch(/model-4\.safetensors and 895 more/);
+    expect(message.length).toBeLessThan(500);
+  });
 });

@@ -61,10 +61,19 @@ describe("openModelFolder", () => {
     expect(await folder.json("config.json")).toBeUndefined();
   });
 
+  it.each([
+    ["arrays", "[".repeat(20_000) + "]".repeat(20_000)],
+    ["objects", '{"a":'.repeat(20_000) + "1" + "}".repeat(20_000)],
+  ])("refuses 20000 nested %s with a named error", async (_, text) => {
+    writeFileSync(join(root, "model", "config.json"), text);
+    const folder = await openModelFolder(join(root, "model"));
+    await expect(folder.json("config.json")).rejects.toSatisfy((error) => VlmR1Error.is(error, "limit"));
+  });
+
   it("names the file that is not JSON, and the folder that is not there", async () => {
     writeFileSync(join(root, "model", "config.json"), "{");
     const folder = await openModelFolder(join(root, "model"));
-    await expect(folder.json("config.json")).rejects.toThrowError(/config\.json is not JSON/);
+    await expect(folder.json("config.json")).rejects.toThrowError(/config\.json: this is no valid JSON/);
     await expect(openModelFolder(join(root, "nowhere"))).rejects.toSatisfy((error) =>
       VlmR1Error.is(error, "not-found"),
     );

@@ -93,6 +93,28 @@ describe("readHeader", () => {
   });
 });
 
+describe("parseHeader", () => {
+  it("refuses 20000 nested levels with a named error", () => {
+    const header = new TextEncoder().encode(`{"a":${"[".repeat(20_000)}${"]".repeat(20_000)}}`);
+    expect(() => parseHeader(header, 8 + header.length, "deep")).toThrowError(/deep.*512 levels/);
+  });
+
+  it("shows a shape of a million sides in few characters", () => {
+    const shape = Array.from({ length: 1_000_000 }, () => -1);
+    const header = new TextEncoder().encode(
+      JSON.stringify({ a: { dtype: "F32", shape, data_offsets: [0, 4] } }),
+    );
+    let message = "";
+    try {
+      parseHeader(header, 12 + header.length, "long");
+    } catch (error) {
+      message = (error as Error).message;
+    }
+    expect(message).toMatch(/tensor "a" has the shape/);
+    expect(message.length).toBeLessThan(400);
+  });
+});
+
 describe("headerLength", () => {
   it("refuses a length above the limit of the format before anything of that size is allocated", () => {
     const bytes = new Uint8Array(8);
