@@ -69,15 +69,27 @@ export function widen(stored: Narrow): Float32Array {
   return widenRows(stored, 0, rows, new Float32Array(rows * columns));
 }
 
-/** How far stored elements are from `data`. */
+/** How far stored elements are from `data`. Widens some rows at a time. */
 export function narrowingError(stored: Narrow, data: Float32Array): NarrowingError {
-  const widened = widen(stored);
   let [squares, total, largest] = [0, 0, 0];
-  for (let i = 0; i < data.length; i++) {
-    const difference = (widened[i] as number) - (data[i] as number);
-    squares += difference * difference;
-    total += (data[i] as number) ** 2;
-    largest = Math.max(largest, Math.abs(difference));
+  const compare = (widened: Float32Array, start: number): void => {
+    for (let i = 0; i < widened.length; i++) {
+      const wanted = data[start + i] as number;
+      const difference = (widened[i] as number) - wanted;
+      squares += difference * difference;
+      total += wanted * wanted;
+      if (Math.abs(difference) > largest) largest = Math.abs(difference);
+    }
+  };
+  if (stored.precision === "bfloat16") compare(fromBfloat16(stored.codes), 0);
+  else {
+    const [rows, columns] = stored.shape;
+    const step = Math.max(1, Math.floor(2 ** 16 / columns));
+    const part = new Float32Array(step * columns);
+    for (let row = 0; row < rows; row += step) {
+      const count = Math.min(step, rows - row);
+      compare(widenRows(stored, row, count, part.subarray(0, count * columns)), row * columns);
+    }
   }
   return { relative: total === 0 ? 0 : Math.sqrt(squares / total), largest };
 }
@@ -162,12 +174,7 @@ function pairUp(numbers: Uint8Array): Uint8Array {
 }
 
 /** Widens rows from `first` on into `target`, `[rows, K]`. */
-export function widenRows(
-  stored: NarrowBlocks,
-  first: number,
-  rows: number,
-  target: Float32Array,
-): Float32Array {
+function widenRows(stored: NarrowBlocks, first: number, rows: number, target: Float32Array): Float32Array {
   const { precision, codes, scales } = stored;
   const [, columns] = stored.shape;
   const blocks = Math.ceil(columns / blockLength);

@@ -132,8 +132,14 @@ async function rollOutShare<Target>(
   });
 }
 
+/** Whether completions were drawn from something else than the policy that is updated. */
+function isOffPolicy({ sampler, policy }: Pick<GrpoTools<unknown>, "sampler" | "policy">): boolean {
+  return sampler !== policy || policy.rolloutPrecision !== undefined;
+}
+
 /** Compares each completion with its siblings. The batch is P groups: those that teach, filled up with those that do not. */
-function compare<Target>({ config, sampler, policy }: Step<Target>, groups: readonly RolloutGroup<Target>[]) {
+function compare<Target>(step: Step<Target>, groups: readonly RolloutGroup<Target>[]) {
+  const { config } = step;
   const isFlat = ({ rewards }: RolloutGroup<Target>) => isZeroVarianceGroup(rewards, config.combine);
   const chosen = groups
     .toSorted((a, b) => Number(isFlat(a)) - Number(isFlat(b)))
@@ -149,7 +155,7 @@ function compare<Target>({ config, sampler, policy }: Step<Target>, groups: read
     advantages: values[g] as number[],
     tokenMasks: group.completions.map((completion) => tokenMask(completion, config.maskTruncated)),
     isZeroVariance: isFlat(group),
-    ...(sampler !== policy && { samplerLogProbs: group.completions.map(({ logProbs }) => logProbs) }),
+    ...(isOffPolicy(step) && { samplerLogProbs: group.completions.map(({ logProbs }) => logProbs) }),
   }));
   return { batch, advantages: new Map(kept.map((group, g) => [group, values[g] as number[]])) };
 }
@@ -205,7 +211,7 @@ async function update<Target>(step: Step<Target>, minibatches: readonly Minibatc
       updates.push(outcome);
       if (outcome.applied) progress.updates++;
       if (iteration > 0 || m > 0) continue;
-      if (step.sampler !== step.policy) gap = samplerGap(outcome.logProbs.flat(), microBatches.flat());
+      if (isOffPolicy(step)) gap = samplerGap(outcome.logProbs.flat(), microBatches.flat());
       outcome.logProbs.forEach((logProbs, i) => {
         const groups = microBatches[i] as BatchGroup[];
         microBatches[i] = groups.map((group, g) => ({ ...group, oldLogProbs: rows(logProbs[g]) }));

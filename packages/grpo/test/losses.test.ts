@@ -210,7 +210,7 @@ describe("what each option changes", () => {
     ["entropyCoefficient", { beta: 0.1, entropyCoefficient: 0.1 }],
     ["topEntropy", { beta: 0.1, topEntropy: 0.3 }],
     ["offPolicyThreshold", { beta: 0.1, offPolicyThreshold: -0.05 }],
-    ["samplerCorrection", { beta: 0.1, samplerCorrection: {} }],
+    ["samplerCorrection", { beta: 0.1, samplerCorrection: { mode: "none" } }],
     ["clipLow", { beta: 0.1, clipLow: 0.05 }],
     ["clipHigh", { beta: 0.1, clipHigh: 0.05 }],
     ["delta", { beta: 0.1, delta: 1.1 }],

@@ -83,6 +83,11 @@ export type PolicyState = Readonly<Record<string, Float32Array>>;
  * It is also the default sampler: `complete` answers with the current weights.
  */
 export interface Policy extends CompletionModel {
+  /**
+   * Set when completions for training are drawn from an approximation of the policy, and how its weights are stored (`int8`, `int4`). The
+   * trainer then hands their log-probabilities back as `samplerLogProbs`, and measures the gap.
+   */
+  readonly rolloutPrecision?: "int8" | "int4";
   /** log pi_theta of given tokens: per group, completion and token. Temperature as in {@link TrainingBatch}. */
   logProbs(
     groups: readonly CompletionGroup[],

@@ -50,7 +50,9 @@ async function evaluateModel(given: GivenConfig, terminal: Terminal): Promise<vo
   const interruption = listenForInterruption(say);
   try {
     say(`Loading ${config.model}`);
-    const measured = await withModel(config, (model) => measure(model, config, say, interruption.signal));
+    const measured = await withModel({ ...config, precision: config.basePrecision }, (model) =>
+      measure(model, config, say, interruption.signal),
+    );
     const { report, detection } = measured;
     mkdirSync(directory, { recursive: true });
     const title = `${config.model} on ${config.dataset} ${config.split ?? ""}`.trim();

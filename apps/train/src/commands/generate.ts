@@ -2,7 +2,7 @@ import { convertBox, createRng, pixels, type Box } from "@vlmr1/core";
 import type { LogitTable } from "@vlmr1/model";
 import { readBoxes } from "@vlmr1/rewards";
 import { Option, type Command } from "commander";
-import { frameNames, type RunConfig } from "../config/run-config.ts";
+import { frameNames, precisions, type RunConfig } from "../config/run-config.ts";
 import { addDeviceOptions } from "../model/device.ts";
 import { fetchNamed } from "../hub/named.ts";
 import { readMessages, writeAnnotated } from "../model/messages.ts";
@@ -70,7 +70,15 @@ function addPromptOptions(command: Command): Command {
     )
     .requiredOption("--messages <file>", "conversation in the Hugging Face chat form; image parts name files")
     .option("--images <dir>", "folder of the images (default: the folder of the messages)")
-    .option("--adapter <dir>", "folder of a PEFT adapter, or owner/name on the Hub");
+    .option("--adapter <dir>", "folder of a PEFT adapter, or owner/name on the Hub")
+    .addOption(
+      new Option(
+        "--precision <precision>",
+        "how the weights are stored: fewer bits take less memory, and rounding them changes the model",
+      )
+        .choices(precisions)
+        .default("float32"),
+    );
   return addDeviceOptions(command);
 }
 

@@ -53,7 +53,19 @@ interface JsonSchema {
 
 /** Headings in the order of help and documentation, with the members of a configuration below each. */
 const groups: readonly (readonly [heading: string, members: readonly string[]])[] = [
-  ["Model", ["model", "adapter", "train", "lora", "gradientCheckpointing", "frame"]],
+  [
+    "Model",
+    [
+      "model",
+      "adapter",
+      "train",
+      "lora",
+      "gradientCheckpointing",
+      "basePrecision",
+      "rolloutPrecision",
+      "frame",
+    ],
+  ],
   [
     "Data",
     [
@@ -96,6 +108,7 @@ const everyday = new Set(
     grpo.promptsPerStep grpo.groupSize grpo.learningRate grpo.maxNewTokens grpo.temperature
     grpo.evaluateEvery sft.steps sft.batchSize sft.learningRate sft.evaluateEvery answerTemplate loss
     lossOptions.beta optimizer grpo.promptsPerMicroBatch sft.samplesPerMicroBatch gradientCheckpointing
+    basePrecision rolloutPrecision
     curriculum judge.url device plugin dtype threads seed title out live scenes.length
   `
     .trim()
@@ -119,7 +132,16 @@ export function configFlags(schema: z.ZodType, { without, plain }: FlagScope): r
     .toSorted((a, b) => headings.indexOf(a.group) - headings.indexOf(b.group));
 }
 
-const training = ["grpo", "sft", "loss", "lossOptions", "optimizer", "optimizerOptions", "sampler"];
+const training = [
+  "grpo",
+  "sft",
+  "loss",
+  "lossOptions",
+  "optimizer",
+  "optimizerOptions",
+  "sampler",
+  "rolloutPrecision",
+];
 const trainedParts = ["train", "lora", "judge", "curriculum"];
 const heldOut = ["heldOut", "heldOutData", "heldOutImages", "heldOutLimit"];
 const watching = ["live", "port", "title", "logEvery", "gradientCheckpointing", "answerTemplate"];
@@ -129,7 +151,15 @@ const evaluationOnly = [
   ...heldOut,
   ...watching,
 ];
-const dataOnly = [...training, ...trainedParts, ...heldOut, ...watching, "evaluation", "rewards"];
+const dataOnly = [
+  ...training,
+  ...trainedParts,
+  ...heldOut,
+  ...watching,
+  "evaluation",
+  "rewards",
+  "basePrecision",
+];
 const deviceMembers = ["device", "plugin", "dtype", "xla", "threads"];
 const drawOnly = [
   "dataset",
@@ -152,7 +182,7 @@ const plain = ["lossOptions", "optimizerOptions"];
 export const scopes = {
   grpo: { without: ["sft", "answerTemplate"], plain: [...plain, "grpo"] },
   sft: {
-    without: ["grpo", "rewards", "judge", "curriculum", "loss", "lossOptions", "sampler"],
+    without: ["grpo", "rewards", "judge", "curriculum", "loss", "lossOptions", "sampler", "rolloutPrecision"],
     plain: [...plain, "sft"],
   },
   evaluate: { without: [...evaluationOnly, "rewards"], plain: ["evaluation"] },

@@ -113,6 +113,10 @@ function namesOf<Variants extends object>(variants: Variants): (keyof Variants &
   return Object.keys(variants) as (keyof Variants & string)[];
 }
 
+/** How weights may be stored, from exact to small. */
+export const precisions = ["float32", "bfloat16", "int8", "int4"] as const;
+const rolloutPrecisions = ["float32", "int8", "int4"] as const;
+
 /** Everything that a run can be told. The command line, the configuration file and docs/configuration.md are made of it. */
 const RunOptions = z.strictObject({
   model: z
@@ -133,6 +137,16 @@ const RunOptions = z.strictObject({
     .boolean()
     .default(false)
     .describe("Compute layers again in the backward pass: less memory, about 1.3 times the time."),
+  basePrecision: z
+    .enum(precisions)
+    .default("float32")
+    .describe("How weights that are not trained are stored; below float32 only an adapter can be trained."),
+  rolloutPrecision: z
+    .enum(rolloutPrecisions)
+    .optional()
+    .describe(
+      "How the weights lie from which completions for training are drawn; the update is exact (default: as the base).",
+    ),
 
   dataset: z.enum(datasetNames).default("scenes").describe("Format of the data."),
   data: optional.text(

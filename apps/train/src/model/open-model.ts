@@ -12,15 +12,17 @@ export interface ModelOptions extends DeviceOptions {
   /** Folder of a checkpoint, or `nano`. */
   readonly model: string;
   readonly adapter?: string | undefined;
+  /** How the weights are stored; default `float32`. */
+  readonly precision?: RunConfig["basePrecision"] | undefined;
 }
 
 /** Opens the device and the checkpoint, does the work, and releases both whatever happens. */
 export async function withModel<Result>(
-  { model: name, adapter, ...device }: ModelOptions,
+  { model: name, adapter, precision: asked, ...device }: ModelOptions,
   work: (model: Model, engine: Engine) => Promise<Result>,
 ): Promise<Result> {
   const folder = modelFolder(name);
-  const precision = weightPrecision(device);
+  const precision = asked === undefined || asked === "float32" ? weightPrecision(device) : asked;
   const engine = await openDevice(device);
   try {
     const model = await loadModel(folder, {

@@ -79,6 +79,8 @@ export function estimate(
 }
 
 const float = 4;
+/** Bytes of a weight as it is stored: blocks of 32 have one scale; `cpu` has no storage for bfloat16. */
+const bytesPerWeight = { float32: 4, bfloat16: 4, int8: 36 / 32, int4: 20 / 32 };
 /** Tokens of a prompt, when no picture has been looked at: a photo and a question. */
 const promptTokens = 512;
 
@@ -103,8 +105,10 @@ function memoryOf(
   const perToken = 12 * decoder.hiddenSize + 3 * decoder.intermediateSize;
   const layers = config.gradientCheckpointing ? 2 : decoder.layers;
   const usesReference = isGrpo && !isLora && loss.needs.reference;
+  const stored = bytesPerWeight[config.basePrecision];
+  const decoding = bytesPerWeight[isGrpo ? (config.rolloutPrecision ?? config.basePrecision) : "float32"];
   return {
-    weights: parameters * float * (isLora ? 2 : 1),
+    weights: parameters * (stored + (isLora ? decoding : 0)),
     training: trained * float * (1 + moments + (isLora ? 1 : 0)),
     reference: usesReference ? trained * float : 0,
     cache: cached * keyValues,

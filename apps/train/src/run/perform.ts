@@ -102,7 +102,7 @@ async function withOpened<Result>(
   work: (opened: Opened) => Promise<Result>,
 ): Promise<Result> {
   const { config } = plan;
-  return withModel(config, async (model) => {
+  return withModel({ ...config, precision: config.basePrecision }, async (model) => {
     const frame = modelFrame(model, config.frame);
     const data = await openRunData(config, { model, frame, notice });
     const policy = await openPolicy(model, plan);
@@ -112,7 +112,7 @@ async function withOpened<Result>(
 
 /** The policy that a plan trains. */
 function openPolicy(model: Model, { kind, config, loss }: RunPlan): Promise<Policy> {
-  const { train: part, lora, seed, gradientCheckpointing, grpo } = config;
+  const { train: part, lora, seed, gradientCheckpointing, rolloutPrecision, grpo } = config;
   const known = ["all", "language", "lora"] as const;
   const named = known.find((name) => name === part);
   return createPolicy(model, {
@@ -120,6 +120,7 @@ function openPolicy(model: Model, { kind, config, loss }: RunPlan): Promise<Poli
     lora: loraOptions(lora),
     rng: createRng(seed).fork("adapter"),
     gradientCheckpointing,
+    ...(rolloutPrecision !== undefined && { rolloutPrecision }),
     keepReference: kind === "grpo" && (loss.needs.reference || grpo.measureKlEvery > 0),
   });
 }

@@ -51,7 +51,7 @@ export const LossOptions = z.strictObject({
       "Drop bad answers whose mean log-probability fell by more than this since sampling, in nats; absent: keep.",
     ),
   samplerCorrection: SamplerCorrection.optional().describe(
-    "Importance weights for a sampler that is not the policy; absent: trust the sampler.",
+    "Importance weights for a sampler that is not the policy (a server, quantised weights); absent: per token, cut at 2.",
   ),
   reportEntropy: z.boolean().default(true).describe("Measure the policy's entropy for reports and guards."),
 });
@@ -118,10 +118,12 @@ export function composeLoss(recipe: LossRecipe): PolicyLoss {
   };
 }
 
+const defaultCorrection = SamplerCorrection.parse({});
+
 function policyTerm(recipe: LossRecipe, inputs: PolicyLossInputs, ratio: tf.Tensor2D) {
   const { options } = recipe;
   const { logProbs, oldLogProbs, samplerLogProbs, entropies, advantages, mask } = inputs;
-  const weight = options.samplerCorrection && samplerWeights(inputs, options.samplerCorrection);
+  const weight = samplerWeights(inputs, options.samplerCorrection ?? defaultCorrection);
   const advantage = tf.expandDims(advantages, 1) as tf.Tensor2D; // [B] -> [B, 1]
   const term = recipe.surrogate({ ...inputs, ratio, advantage, ...(weight && { samplerWeight: weight }) });
   let { perToken } = term;

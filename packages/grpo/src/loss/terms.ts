@@ -98,9 +98,11 @@ export const SamplerCorrection = z.strictObject({
     .default("token")
     .describe("One weight for each token, or the product over a completion."),
   mode: z
-    .enum(["truncate", "mask"])
+    .enum(["truncate", "mask", "none"])
     .default("truncate")
-    .describe("Cut weights outside the range to its ends, or drop what lies outside."),
+    .describe(
+      "Cut weights outside the range to its ends, drop what lies outside, or trust the sampler as it is.",
+    ),
   max: z.number().positive().default(2).describe("Largest weight."),
   min: z.number().min(0).default(0).describe("Smallest weight; 0 is no lower limit."),
 });
@@ -116,7 +118,7 @@ export function samplerWeights(
   { oldLogProbs, samplerLogProbs, mask }: PolicyLossInputs,
   { level, mode, max, min }: SamplerCorrection,
 ): tf.Tensor2D | undefined {
-  if (samplerLogProbs === undefined) return undefined;
+  if (samplerLogProbs === undefined || mode === "none") return undefined;
   const difference = tf.mul(tf.sub(oldLogProbs, samplerLogProbs), mask) as tf.Tensor2D; // [B, T]
   const logWeight = level === "token" ? difference : (tf.sum(difference, 1, true) as tf.Tensor2D); // [B, T] or [B, 1]
   const weight = tf.exp(clampExponent(logWeight));

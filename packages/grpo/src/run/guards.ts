@@ -30,6 +30,7 @@ export const defaultGuards: readonly z.input<typeof Guard>[] = [
   { metric: "policy/gradient-norm", aboveMean: 20 },
   { metric: "policy/entropy", below: 0.01, patience: 3 },
   { metric: "completion/truncated", above: 0.5, patience: 3 },
+  { metric: "sampler/log-prob-gap", above: 0.3, patience: 3 },
   { metric: "reward/constant-groups", above: 0.95, patience: 5 },
 ];
 

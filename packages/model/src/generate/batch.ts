@@ -78,6 +78,8 @@ export interface BatchModel {
   readonly programs: DecoderPrograms;
   readonly frozen: DeviceTensors;
   readonly trained: DeviceTensors;
+  /** Weights of decoding steps where they are not those of prefill: stored in fewer bits. */
+  readonly stepWeights?: { readonly frozen: DeviceTensors; readonly trained: DeviceTensors } | undefined;
 }
 
 interface KeyValueTensors {
@@ -188,6 +190,7 @@ async function step(
   t: number,
 ): Promise<void> {
   const { engine, decoder, programs } = model;
+  const { frozen, trained } = model.stepWeights ?? model;
   const { prompts, slots, kept } = request;
   const ids = Int32Array.from(completions, (completion) =>
     completion.ids.length > t ? (completion.ids[t] as number) : request.padTokenId,
@@ -208,7 +211,7 @@ async function step(
   const output = await withUploaded(engine, host, ({ inputs, uniforms }) =>
     programs
       .step(mode, kept !== undefined)
-      .into({ cache: cache.layers }, model.frozen, model.trained, prefix, cache.layers, inputs, {
+      .into({ cache: cache.layers }, frozen, trained, prefix, cache.layers, inputs, {
         uniforms,
         temperature,
       }),

@@ -18,6 +18,7 @@ import type { Prompt } from "../network/inputs.ts";
 import type { Message } from "../text/chat.ts";
 import { createPasses, gradientCheckpointedLayer } from "./passes.ts";
 import { createUpdater, type ParameterUpdater } from "./update.ts";
+import { createRolloutWeights, type RolloutWeights, storedPrecision } from "./rollout-weights.ts";
 import { copyOf, openTrainedWeights, type TrainedPart, type TrainedWeights } from "./weights.ts";
 
 /** What a policy trains, and how. */
@@ -42,6 +43,12 @@ export interface PolicyOptions {
    * dropout.
    */
   readonly rolloutMemory?: number;
+  /**
+   * Completions for training (`forTraining`) are drawn with the decoder's linear layers stored in this precision and multiplied in whole
+   * numbers, adapters in float32: faster, from nearly the same distribution. The update is exact, and the loss corrects the difference by
+   * truncated importance sampling. Default: that of the model's weights (`LoadOptions`), so `float32`, which is exact, for most.
+   */
+  readonly rolloutPrecision?: "float32" | "int8" | "int4";
 }
 
 const ROLLOUT_MEMORY = 2 ** 29;
@@ -58,7 +65,9 @@ export async function createPolicy(model: Model, options: PolicyOptions = {}): P
   const promptOf = createPromptCache(model, options.messages);
   const updater = createUpdater(model.engine, weights.group, weights.pack);
   const { current, reference } = weights;
-  const keeps = !options.gradientCheckpointing && weights.dropout === 0;
+  const rolloutPrecision = options.rolloutPrecision ?? storedPrecision(model);
+  const isExact = rolloutPrecision === "float32"; // only then are a rollout's outputs those of the update
+  const keeps = isExact && !options.gradientCheckpointing && weights.dropout === 0;
   const rollout = createRolloutLinears(
     model.engine,
     model.architecture,
@@ -67,8 +76,11 @@ export async function createPolicy(model: Model, options: PolicyOptions = {}): P
   const layer = options.gradientCheckpointing ? gradientCheckpointedLayer : undefined;
   const passes = createPasses(model, weights, promptOf, { layer, rollout });
   const bake = train === "lora" && (options.bakeWeights ?? true);
+  const draft =
+    rolloutPrecision === "float32" ? undefined : createRolloutWeights(model, weights, rolloutPrecision);
   return {
-    complete: createSampler(model, weights, promptOf, bake, rollout),
+    ...(rolloutPrecision !== "float32" && { rolloutPrecision }),
+    complete: createSampler(model, weights, promptOf, { bake, keeper: rollout, draft }),
     logProbs: (groups, { temperature }) => passes.logProbs(current, groups, temperature),
     referenceLogProbs: async (groups, { temperature }) =>
       passes.logProbs(await reference.weights(), groups, temperature),
@@ -81,7 +93,10 @@ export async function createPolicy(model: Model, options: PolicyOptions = {}): P
       await reference.beforeChange();
       rollout.forget();
       const report = await updater.apply(optimizer, request);
-      if (report.applied) weights.updated();
+      if (report.applied) {
+        weights.updated();
+        draft?.outdated();
+      }
       return report;
     },
     discard: () => updater.discard(),
@@ -89,6 +104,7 @@ export async function createPolicy(model: Model, options: PolicyOptions = {}): P
     snapshot: () => takeSnapshot(weights, updater),
     restore(state) {
       rollout.forget();
+      draft?.outdated();
       return restoreSnapshot(weights, updater, state);
     },
     save: (directory) => model.save(directory),
@@ -120,27 +136,36 @@ function createPromptCache(
 
 const DEFAULT_NEW_TOKENS = 256;
 
-/**
- * Completes samples with the weights of the moment. `bake`: see `createDecoderPrograms`. `keeper` gets what an update needs again
- * of completions that are for training.
- */
+interface SamplerOptions {
+  /** See `createDecoderPrograms`. */
+  readonly bake: boolean;
+  /** Gets what an update needs again of completions that are for training. */
+  readonly keeper: LinearsKeeper;
+  /** Weights from which completions for training are drawn instead. */
+  readonly draft: RolloutWeights | undefined;
+}
+
+/** Completes samples with the weights of the moment. */
 function createSampler(
   model: Model,
   weights: TrainedWeights,
   promptOf: (sample: Sample) => Prompt,
-  bake: boolean,
-  keeper: LinearsKeeper | undefined,
+  { bake, keeper, draft }: SamplerOptions,
 ): CompletionModel["complete"] {
   const { engine, architecture, generation, tokenizer, encoder } = model;
   const { decoder } = architecture;
-  const programs = createDecoderPrograms(
-    engine,
-    { architecture, adapters: weights.current.adapters },
-    { bake, int8Products: false },
-  );
+  const config = { architecture, adapters: weights.current.adapters };
+  const exact = createDecoderPrograms(engine, config, { bake, int8Products: false });
+  const fast = draft && {
+    weights: draft,
+    programs: createDecoderPrograms(engine, config, { bake, int8Products: true }),
+  };
   return async (samples, request) => {
+    const chosen = request.forTraining || draft?.isBase ? fast : undefined;
+    const { programs } = chosen ?? { programs: exact };
+    const stepWeights = await chosen?.weights.current();
     const completions = await generateCompletions(
-      { engine, architecture, decoder, programs, encoder, ...weights.decoding },
+      { engine, architecture, decoder, programs, encoder, ...weights.decoding, stepWeights },
       samples.map(promptOf),
       {
         count: request.count,
