@@ -52,12 +52,15 @@ export function emitNarrow(context: NarrowContext, node: GraphNode): boolean {
   return true;
 }
 
-/** Emits the whole matrix, or rows of it, in float32. Made anew for each use, so that it never lives longer than one. */
+/**
+ * Emits the whole matrix, or rows of it, in float32. Made anew for each use, so that it never lives longer than one; and only after `use`,
+ * the other operand, is there: the runtime would widen every matrix of a model first.
+ */
 export function widened(
   writer: OnnxWriter,
   { name, place }: NarrowConstant,
   [first, count]: readonly [number, number] = [0, place.shape[0]],
-  result?: string,
+  use?: string,
 ): string {
   const { shape, precision, codes, scales, zeros } = place;
   const columns = shape[1];
@@ -75,15 +78,21 @@ export function widened(
     const external = { location, offset: offset + begin, length };
     return writer.shared(`${name}_${label}_${first}_${count}`, type, [count, width], external);
   };
+  const scale = part("scales", "float32", blocks, scales);
   const names = [
     part("codes", type, blocks * blockLength, codes),
-    part("scales", "float32", blocks, scales),
+    use === undefined ? scale : writer.emit("Add", [scale, zeroAfter(writer, use)]),
     part("zeros", type, blocks, zeros),
   ];
-  const attributes = { axis: 1, block_size: blockLength };
-  const isWhole = columns % blockLength === 0;
-  const wide = writer.emit("DequantizeLinear", names, attributes, isWhole ? result : undefined);
-  return isWhole ? wide : firstColumns(writer, wide, columns, result);
+  const wide = writer.emit("DequantizeLinear", names, { axis: 1, block_size: blockLength });
+  return columns % blockLength === 0 ? wide : firstColumns(writer, wide, columns);
+}
+
+/** Zero, once `x` is computed: the sum of none of its elements. */
+function zeroAfter(writer: OnnxWriter, x: string): string {
+  const flat = writer.emit("Reshape", [x, writer.int64([-1])]);
+  const none = writer.emit("Slice", [flat, writer.int64([0]), writer.int64([0]), writer.int64([0])]);
+  return writer.emit("ReduceSum", [none, writer.int64([0])], { keepdims: 0 });
 }
 
 function firstColumns(writer: OnnxWriter, x: string, columns: number, result?: string): string {
@@ -116,7 +125,7 @@ function joinedProducts(
   const products = parts.map((part) =>
     writer.emit(
       "FusedMatMul",
-      [nameOf(x), widened(writer, w, part)],
+      [nameOf(x), widened(writer, w, part, nameOf(x))],
       attributes,
       parts.length === 1 ? out : undefined,
       contribDomain,
@@ -133,11 +142,12 @@ function sumOfProducts(
   out: string,
 ): void {
   const parts = slabs(w.place);
-  if (parts.length === 1) return void writer.emit("MatMul", [nameOf(y), widened(writer, w)], {}, out);
+  if (parts.length === 1)
+    return void writer.emit("MatMul", [nameOf(y), widened(writer, w, undefined, nameOf(y))], {}, out);
   const products = parts.map(([first, count]) => {
     const bounds = [[first], [first + count], [-1]].map((values) => writer.int64(values));
     const columns = writer.emit("Slice", [nameOf(y), ...bounds]);
-    return writer.emit("MatMul", [columns, widened(writer, w, [first, count])]);
+    return writer.emit("MatMul", [columns, widened(writer, w, [first, count], columns)]);
   });
   products.reduce((sum, product, i) =>
     writer.emit("Add", [sum, product], {}, i === products.length - 1 ? out : undefined),
