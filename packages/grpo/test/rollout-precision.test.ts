@@ -1,15 +1,17 @@
+import "@tensorflow/tfjs"; // a backend for tablePolicy
 import { createRng } from "@vlmr1/core";
 import type { Policy } from "@vlmr1/policy";
+import { tablePolicy } from "@vlmr1/policy/testing";
 import { expect, test } from "vitest";
 import { grpoLoss } from "../src/loss/grpo.ts";
 import { train } from "../src/train.ts";
-import { fakeDataset, fakePolicy } from "./fake-policy.ts";
+import { fakeDataset } from "./fake-dataset.ts";
 
 /** A policy whose completions are drawn at random for ever, as if its quantised weights stayed behind. */
 function driftingPolicy(): Policy {
   const random = createRng(9);
   const words = ["a", "b", "c", "d"];
-  const policy = fakePolicy();
+  const policy = tablePolicy();
   return {
     ...policy,
     rolloutPrecision: "int8",
