@@ -15,7 +15,7 @@ function driftingPolicy(): Policy {
   return {
     ...policy,
     rolloutPrecision: "int8",
-    complete: async (samples, { count = 1, forTraining, ...rest }) =>
+    complete: async (samples, { count, forTraining, ...rest }) =>
       forTraining
         ? samples.map(() =>
             Array.from({ length: count }, () => {
