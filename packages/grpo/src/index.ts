@@ -66,6 +66,7 @@ export {
   type CheckpointStore,
 } from "./run/checkpoint.ts";
 export { checkGuards, defaultGuards, Guard, type GuardEvent, type GuardMemory } from "./run/guards.ts";
+export { checkMetricNames, finetuneMetrics, grpoMetrics } from "./run/metric-names.ts";
 export type { Progress, RunEnding, RunSummary, StepReport, StepSeconds } from "./run/report.ts";
 export { RunOptions, type RunSettings, type StepOutcome } from "./run/run.ts";
 export { matchesPattern } from "./name-pattern.ts";

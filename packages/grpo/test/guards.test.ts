@@ -227,6 +227,13 @@ describe("evaluation and early stop", () => {
     });
   });
 
+  test("without a metric earlyStop watches the evaluation's first number, or else the mean reward", async () => {
+    const evaluated = await run({ evaluateEvery: 2, earlyStop: { target: 0.5 } }, [0.1, 0.6]);
+    expect(evaluated.summary).toEqual({ ending: "early-stop", step: 4 });
+    const rewarded = await run({ earlyStop: { patience: 2 } }, []); // every reward is 0
+    expect(rewarded.summary).toEqual({ ending: "early-stop", step: 3 });
+  });
+
   test("bestMetric remembers the best step", async () => {
     const { summary } = await run(
       { evaluateEvery: 1, bestMetric: "eval/accuracy" },

@@ -1,5 +1,14 @@
 import { pixels, VlmR1Error, type RewardFunction, type ScoreFunction } from "@vlmr1/core";
-import { losses, optimizers, type Optimizer, type PolicyLoss, type PromptWeight } from "@vlmr1/grpo";
+import {
+  checkMetricNames,
+  finetuneMetrics,
+  grpoMetrics,
+  losses,
+  optimizers,
+  type Optimizer,
+  type PolicyLoss,
+  type PromptWeight,
+} from "@vlmr1/grpo";
 import type { RunConfig } from "../config/run-config.ts";
 import { given } from "../config/variant-options.ts";
 import { checkPath, truthOf, type TruthKind } from "../datasets/named-datasets.ts";
@@ -48,8 +57,20 @@ export async function decide(kind: "grpo" | "sft", config: RunConfig): Promise<R
     ...(promptWeight && { promptWeight }),
   };
   if (kind === "grpo") await plan.score({ frame: pixels });
-  await plan.metrics({ frame: pixels });
+  const metrics = await plan.metrics({ frame: pixels });
+  checkMetricNames(config[kind], reported(plan, Object.keys(metrics)));
   return plan;
+}
+
+/** The metrics that the steps of a run can report. */
+function reported({ kind, config, rewards }: RunPlan, evaluation: readonly string[]): string[] {
+  const isEvaluated =
+    config[kind].evaluateEvery > 0 && (config.heldOut !== undefined || config.heldOutData !== undefined);
+  return [
+    ...(isEvaluated ? evaluation.map((name) => `eval/${name}`) : []),
+    ...rewards.map((text) => `reward/${parseReward(text).name}`),
+    ...(kind === "grpo" ? grpoMetrics : finetuneMetrics),
+  ];
 }
 
 /** Rewards to train with, when a configuration names none. */

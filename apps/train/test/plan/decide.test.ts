@@ -44,3 +44,27 @@ test("the judge's server comes from the configuration, its key from the environm
   };
   expect(await (await score({}))(closed)).toMatchObject({ total: -1 }); // nobody was asked
 });
+
+test("a metric that the run does not report is refused, with those that it does", async () => {
+  const scenes = { task: "counting" };
+  const grpo = (options: object, more: object = {}) => plan({ scenes, ...more, grpo: options });
+  await expect(grpo({ bestMetric: "eval/reward" })).rejects.toThrow(
+    /^bestMetric is "eval\/reward", which this run does not report. Nothing is evaluated during it: set evaluateEvery, and held-out data. It reports: reward\/all-match, reward\/format, reward\/mean,/,
+  );
+  await expect(grpo({ bestMetric: "eval/all-match" })).rejects.toThrow("Nothing is evaluated during it");
+  await expect(grpo({ earlyStop: { metric: "reward/iou" } })).rejects.toThrow(
+    'earlyStop.metric is "reward/iou"',
+  );
+  await expect(grpo({ guards: [{ metric: "kl", above: 1 }] })).rejects.toThrow('is "kl", which');
+  const measured = { heldOut: "test" };
+  await expect(grpo({ evaluateEvery: 5, bestMetric: "eval/reward" }, measured)).rejects.toThrow(
+    "It reports: eval/all-match, reward/all-match,",
+  );
+  await grpo({ evaluateEvery: 5, bestMetric: "eval/all-match", earlyStop: {} }, measured);
+  await grpo({ bestMetric: "reward/format", guards: [{ metric: "policy/clip-fraction", above: 0.5 }] });
+  const rewards = ["all-match as right"];
+  await grpo({ bestMetric: "reward/right" }, { rewards });
+  const sft = (options: object) => decide("sft", RunConfig.parse({ scenes, sft: options }));
+  await expect(sft({ bestMetric: "reward/mean" })).rejects.toThrow("policy/token-probability");
+  await sft({ bestMetric: "policy/token-probability", earlyStop: {} });
+});

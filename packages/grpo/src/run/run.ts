@@ -48,12 +48,17 @@ export const RunOptions = z.strictObject({
     .string()
     .optional()
     .describe(
-      "The metric whose largest value marks the best checkpoint, such as eval/reward; absent: none is best.",
+      "The metric whose largest value marks the best checkpoint, such as reward/mean; absent: none is best.",
     ),
   evaluateEvery: z.int().min(0).default(0).describe("Steps between evaluations; 0 never evaluates."),
   earlyStop: z
     .strictObject({
-      metric: z.string().default("eval/reward").describe("The metric to watch; larger is better."),
+      metric: z
+        .string()
+        .optional()
+        .describe(
+          "The metric to watch; larger is better; absent: the first number of the evaluation, or without one reward/mean, in fine-tuning policy/token-probability.",
+        ),
       patience: z
         .int()
         .min(1)
@@ -263,14 +268,27 @@ function noteBest({ progress, config }: Loop, metrics: Readonly<Record<string, n
   return true;
 }
 
+/** The value that early stop watches, if this step has it. An evaluation's first number is its headline. */
+function watchedValue(
+  { config, evaluate }: Loop,
+  metrics: Readonly<Record<string, number>>,
+): number | undefined {
+  if (config.earlyStop?.metric !== undefined) return metrics[config.earlyStop.metric];
+  if (!evaluate || config.evaluateEvery === 0)
+    return metrics["reward/mean"] ?? metrics["policy/token-probability"];
+  const headline = Object.keys(metrics).find((name) => name.startsWith("eval/"));
+  return headline === undefined ? undefined : metrics[headline];
+}
+
 function endingOf(
-  { progress, config }: Loop,
+  loop: Loop,
   metrics: Readonly<Record<string, number>>,
   events: readonly GuardEvent[],
 ): RunEnding | undefined {
+  const { progress, config } = loop;
   if (events.some(({ action }) => action === "stop")) return "guard";
   const { earlyStop } = config;
-  const value = earlyStop && metrics[earlyStop.metric];
+  const value = watchedValue(loop, metrics);
   if (earlyStop && value !== undefined) {
     const { best, waited } = progress.watched;
     const isBetter = best === null || value > best + earlyStop.minimum;
