@@ -78,7 +78,7 @@ export const rules = {
   },
   grpo: {
     packages: ["core", "policy"],
-    ground: ["name-pattern.ts", "options.ts", "variant.ts"],
+    ground: ["options.ts", "variant.ts"],
     rooms: {
       loss: ["ground"],
       optimizer: ["ground"],

@@ -26,6 +26,7 @@ export {
 } from "./frame.ts";
 export type { RgbImage } from "./image.ts";
 export { alone, inProcessPeers, type Peers } from "./peers.ts";
+export { kebabCase, matchesPattern } from "./names.ts";
 export { createPythonRandom, type PythonRandom } from "./python-random.ts";
 export type { ResizeFilter } from "./resize-filter.ts";
 export { resizeImage, type ResizeTarget } from "./resize-image.ts";

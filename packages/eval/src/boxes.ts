@@ -1,4 +1,4 @@
-import { type Box, boxArea, boxCenter, type FrameKind, VlmR1Error } from "@vlmr1/core";
+import { type Box, boxArea, boxCenter, type FrameKind, mean, VlmR1Error } from "@vlmr1/core";
 
 /**
  * How much two boxes of one frame overlap: one of {@link boxIou}, {@link boxGiou}, {@link boxDiou}, {@link boxCiou}.
@@ -139,7 +139,7 @@ export function accuracyAt<Kind extends FrameKind>(
 
 /** Mean IoU, 0..1; an expression without a box counts as 0. Throws like {@link accuracyAt}. */
 export function meanIou<Kind extends FrameKind>(pairs: readonly GroundingPair<Kind>[]): number {
-  return mean(pairs.map(pairIou));
+  return meanOf(pairs.map(pairIou));
 }
 
 /**
@@ -172,17 +172,18 @@ function pairIou<Kind extends FrameKind>({ prediction, target }: GroundingPair<K
 }
 
 function share<Item>(items: readonly Item[], test: (item: Item) => boolean): number {
-  return mean(items.map((item) => (test(item) ? 1 : 0)));
+  return meanOf(items.map((item) => (test(item) ? 1 : 0)));
 }
 
-function mean(values: readonly number[]): number {
+/** The mean of at least one value. */
+function meanOf(values: readonly number[]): number {
   if (values.length === 0) {
     throw new VlmR1Error(
       "invalid-argument",
       "There is nothing to average: give at least one prediction with its target.",
     );
   }
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+  return mean(values);
 }
 
 /** A box with what is in it. */

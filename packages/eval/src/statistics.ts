@@ -1,4 +1,4 @@
-import { type Rng, VlmR1Error } from "@vlmr1/core";
+import { quantile, type Rng, VlmR1Error } from "@vlmr1/core";
 
 /** A mean with the interval that its sampling error leaves. */
 export interface MeanInterval {
@@ -72,15 +72,6 @@ export function passAtK(right: number, total: number, k: number): number {
   let allWrong = 1;
   for (let i = 0; i < k; i++) allWrong *= Math.max(0, total - right - i) / (total - i);
   return 1 - allWrong;
-}
-
-/** Linear interpolation between order statistics (numpy's default). */
-function quantile(sorted: Float64Array, share: number): number {
-  const place = share * (sorted.length - 1);
-  const below = Math.floor(place);
-  const low = sorted[below] as number;
-  const high = sorted[Math.min(below + 1, sorted.length - 1)] as number;
-  return low + (high - low) * (place - below);
 }
 
 /** A metric of one group of rows. */

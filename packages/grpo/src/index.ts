@@ -69,5 +69,5 @@ export { checkGuards, defaultGuards, Guard, type GuardEvent, type GuardMemory } 
 export { checkMetricNames, finetuneMetrics, grpoMetrics } from "./run/metric-names.ts";
 export type { Progress, RunEnding, RunSummary, StepReport, StepSeconds } from "./run/report.ts";
 export { RunOptions, type RunSettings, type StepOutcome } from "./run/run.ts";
-export { matchesPattern } from "./name-pattern.ts";
+export { matchesPattern } from "@vlmr1/core";
 export type { Variant } from "./variant.ts";

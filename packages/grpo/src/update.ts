@@ -1,4 +1,4 @@
-import { mean, type Rng } from "@vlmr1/core";
+import { kebabCase, mean, type Rng } from "@vlmr1/core";
 import type {
   AccumulateReport,
   Optimizer,
@@ -122,10 +122,6 @@ export function updateMetrics(
         "policy/weight-growth": Math.max(...made.map(({ weightGrowth = 1 }) => weightGrowth)),
       }),
     }),
-    ...Object.fromEntries(names.map((name) => [`policy/${dashed(name)}`, average(name)])),
+    ...Object.fromEntries(names.map((name) => [`policy/${kebabCase(name)}`, average(name)])),
   };
-}
-
-function dashed(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

@@ -1,13 +1,6 @@
 import { Option, type Command } from "commander";
-import { VlmR1Error } from "@vlmr1/core";
-import {
-  configFlags,
-  configOptions,
-  kebab,
-  type ConfigFlag,
-  type ConfigOption,
-  type FlagScope,
-} from "./options.ts";
+import { kebabCase, VlmR1Error } from "@vlmr1/core";
+import { configFlags, configOptions, type ConfigFlag, type ConfigOption, type FlagScope } from "./options.ts";
 import { RunConfig } from "./run-config.ts";
 
 /** What a command line says, ready for `readConfig`. */
@@ -123,7 +116,7 @@ function collect(text: string, earlier: unknown): unknown {
 function placeholder({ kind, path }: ConfigOption): string {
   if (kind === "number") return "n";
   if (kind === "record") return "json";
-  return kind === "list" ? "list" : kebab(path.at(-1) as string);
+  return kind === "list" ? "list" : kebabCase(path.at(-1) as string);
 }
 
 function choicesText({ choices, description }: ConfigOption): string {

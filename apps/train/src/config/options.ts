@@ -1,3 +1,4 @@
+import { kebabCase } from "@vlmr1/core";
 import { z } from "zod";
 
 /** One option of a configuration: a leaf of its schema. */
@@ -127,7 +128,10 @@ export function configFlags(schema: z.ZodType, { without, plain }: FlagScope): r
     .map((option): ConfigFlag => {
       const named = plain.includes(option.path[0] as string) ? option.path.slice(1) : option.path;
       // The one spelling of every command that takes rewards.
-      return { ...option, flag: option.key === "rewards" ? "--reward" : `--${named.map(kebab).join("-")}` };
+      return {
+        ...option,
+        flag: option.key === "rewards" ? "--reward" : `--${named.map(kebabCase).join("-")}`,
+      };
     })
     .toSorted((a, b) => headings.indexOf(a.group) - headings.indexOf(b.group));
 }
@@ -270,9 +274,4 @@ function rangeText({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Jso
   ].filter((part) => part !== false);
   if (parts.length === 0) return "";
   return parts[0]?.startsWith("above") ? ` ${parts.join(" and ")}` : ` of ${parts.join(" and ")}`;
-}
-
-/** `groupSize` as `group-size`. */
-export function kebab(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

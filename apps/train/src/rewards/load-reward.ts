@@ -102,10 +102,10 @@ async function outsideReward(module: string, exported: string): Promise<RewardFu
 
 /** A rule by its name here, or by the name of its function (`iouReward`). */
 function named(name: string): NamedReward | undefined {
-  return Object.hasOwn(namedRewards, name) ? namedRewards[name] : namedRewards[kebab(name)];
+  return Object.hasOwn(namedRewards, name) ? namedRewards[name] : namedRewards[ruleName(name)];
 }
 
-function kebab(name: string): string {
+function ruleName(name: string): string {
   return name
     .replace(/Reward$/, "")
     .replaceAll(/[A-Z]+/g, (letters, at: number) => `${at === 0 ? "" : "-"}${letters.toLowerCase()}`)

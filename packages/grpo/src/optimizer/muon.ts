@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
+import { matchesPattern } from "@vlmr1/core";
 import { z } from "zod";
-import { matchesPattern } from "../name-pattern.ts";
 import { defineVariant } from "../variant.ts";
 import type { Optimizer, ParameterLayout, ParameterSpan } from "@vlmr1/policy";
 import { AdamOptions, adamScalars, adamUpdate } from "./adam.ts";

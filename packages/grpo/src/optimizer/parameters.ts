@@ -1,6 +1,5 @@
-import { VlmR1Error } from "@vlmr1/core";
+import { matchesPattern, VlmR1Error } from "@vlmr1/core";
 import { z } from "zod";
-import { matchesPattern } from "../name-pattern.ts";
 import type { ParameterLayout } from "@vlmr1/policy";
 
 /** Options of single parameters, by patterns of their names. */

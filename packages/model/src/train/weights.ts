@@ -1,4 +1,4 @@
-import { createRng, type Rng, VlmR1Error } from "@vlmr1/core";
+import { createRng, matchesPattern, type Rng, VlmR1Error } from "@vlmr1/core";
 import { createFeatureEncoder, type FeatureEncoder } from "../images/encoder.ts";
 import {
   type Adapter,
@@ -12,7 +12,6 @@ import type { Architecture } from "../network/architecture.ts";
 import { headWeightName } from "../network/head.ts";
 import type { AdapterScaling } from "../network/scope.ts";
 import { type DeviceTensors, readFloats } from "../network/tensors.ts";
-import { matchesGlob } from "../weights/names.ts";
 import { isVisionParameter, packParameters, type ParameterGroup } from "../weights/parameters.ts";
 
 /**
@@ -31,13 +30,13 @@ function trainedNames(architecture: Architecture, part: Exclude<TrainedPart, "lo
   if (part === "all") return names;
   if (part === "language") return names.filter((name) => !isVisionParameter(architecture, name));
   for (const glob of part) {
-    if (names.some((name) => matchesGlob(name, glob))) continue;
+    if (names.some((name) => matchesPattern(name, glob))) continue;
     throw new VlmR1Error(
       "invalid-argument",
       `train: "${glob}" matches no parameter. Names look like "${names[0]}".`,
     );
   }
-  return names.filter((name) => part.some((glob) => matchesGlob(name, glob)));
+  return names.filter((name) => part.some((glob) => matchesPattern(name, glob)));
 }
 
 /** Weights that a pass computes with. */

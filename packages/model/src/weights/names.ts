@@ -174,18 +174,3 @@ function parsePattern(source: string): RegExp {
     });
   }
 }
-
-/** Whether `text` matches `glob`, where `*` stands for any text. Linear in both lengths for each star. */
-export function matchesGlob(text: string, glob: string): boolean {
-  const [first = "", ...rest] = glob.split("*");
-  if (rest.length === 0) return text === glob;
-  if (!text.startsWith(first)) return false;
-  const last = rest.pop() as string;
-  let at = first.length;
-  for (const piece of rest) {
-    const found = text.indexOf(piece, at);
-    if (found < 0) return false;
-    at = found + piece.length;
-  }
-  return text.length - last.length >= at && text.endsWith(last);
-}
