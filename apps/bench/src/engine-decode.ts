@@ -7,7 +7,7 @@ import {
   type EngineOptions,
 } from "@vlmr1/engine";
 import { decodeStep, smolLm2, type DecoderShape, type DecoderWeights } from "./engine-decoder.ts";
-import { randomWeights, timeCalls, weightShapes } from "./engine-workload.ts";
+import { randomWeights, storedWeights, timeCalls, treeBytes, weightShapes } from "./engine-workload.ts";
 import { median } from "./row.ts";
 
 /** One decode measurement. */
@@ -27,11 +27,16 @@ export async function measureDecode(
   options: EngineOptions,
   batch: number,
   shape: DecoderShape = smolLm2,
+  precision: "float32" | "bfloat16" = "float32",
 ): Promise<DecodeMeasurement> {
   const engine = await openEngine(options);
   const [prompt, fresh] = [150, 16];
   const headDim = shape.hidden / shape.heads;
-  const weights = randomWeights(engine, weightShapes(shape, false), 0.02, 1);
+  const shapes = weightShapes(shape, false);
+  const weights =
+    precision === "float32"
+      ? randomWeights(engine, shapes, 0.02, 1).views
+      : storedWeights(engine, shapes, precision);
   const cacheShape = [batch, shape.keyValueHeads, prompt + fresh, headDim];
   const caches = (): DeviceTensor[] => Array.from({ length: shape.layers }, () => engine.zeros(cacheShape));
   const state: Caches<DeviceTensor> = { keys: caches(), values: caches() };
@@ -63,12 +68,12 @@ export async function measureDecode(
       const position = prompt + (index % fresh);
       slot.write(Int32Array.of(position));
       start.write(Int32Array.of(0, 0, position, 0));
-      await step.into({ ids, caches: state }, weights.views, ids, slot, start, uniforms, state);
+      await step.into({ ids, caches: state }, weights, ids, slot, start, uniforms, state);
     },
     24,
     4,
   );
-  const weightBytes = weights.flat.size * 4;
+  const weightBytes = treeBytes(weights);
   await engine.dispose();
   return { stepMs: median(times), weightBytes };
 }

@@ -1,6 +1,6 @@
 import type { DeviceTensor, Engine, ShapeTree } from "@vlmr1/engine";
 import { createRng, type Rng } from "@vlmr1/core";
-import { layerShapes, type DecoderShape, type DecoderWeights } from "./engine-decoder.ts";
+import { layerShapes, type DecoderShape, type DecoderWeights, type Layer } from "./engine-decoder.ts";
 
 /** Shapes of all weights of a decoder. */
 export function weightShapes(shape: DecoderShape, ownHead: boolean): DecoderWeights<readonly number[]> {
@@ -32,6 +32,35 @@ export function randomWeights(
     norm.write(new Float32Array(norm.size).fill(1));
   }
   return { flat: packed.flat, views };
+}
+
+/** Random weights stored in few bits, each tensor by itself; all repeat one row of noise, which is quick to make. */
+export function storedWeights(
+  engine: Engine,
+  shapes: DecoderWeights<readonly number[]>,
+  precision: "bfloat16",
+): DecoderWeights<DeviceTensor> {
+  const noise = fillRandom(new Float32Array(2 ** 20), 0.02, createRng(1));
+  const make = (shape: readonly number[]): DeviceTensor => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    if (shape.length === 1) return engine.tensor(new Float32Array(size).fill(1), shape); // norms
+    const data = new Float32Array(size);
+    for (let at = 0; at < size; at += noise.length) data.set(noise.subarray(0, size - at), at);
+    return engine.tensor(data, shape, precision);
+  };
+  const layers = shapes.layers.map(
+    (layer) =>
+      Object.fromEntries(
+        Object.entries(layer).map(([name, shape]) => [name, make(shape)]),
+      ) as Layer<DeviceTensor>,
+  );
+  return { embedding: make(shapes.embedding), layers, norm: make(shapes.norm) };
+}
+
+/** Bytes of the tensors of a tree. */
+export function treeBytes(tree: object): number {
+  if ("bytes" in tree && typeof tree.bytes === "number") return tree.bytes;
+  return Object.values(tree).reduce<number>((sum, branch) => sum + treeBytes(branch as object), 0);
 }
 
 function countElements(tree: ShapeTree): number {

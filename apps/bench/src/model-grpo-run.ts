@@ -1,5 +1,5 @@
 import { createRng } from "@vlmr1/core";
-import { openEngine } from "@vlmr1/engine";
+import { openEngine, type EngineOptions } from "@vlmr1/engine";
 import { adamW, grpoLoss } from "@vlmr1/grpo";
 import { createPolicy } from "@vlmr1/model";
 import { nanoShape, randomModel, randomSamples, smolVlmShape } from "./model-workload.ts";
@@ -26,9 +26,9 @@ export interface GrpoCase {
 }
 
 /** Runs in a process of its own, so that its peak memory is its own. */
-export async function measureGrpo(options: GrpoCase): Promise<GrpoRun> {
+export async function measureGrpo(options: GrpoCase, device: EngineOptions = {}): Promise<GrpoRun> {
   const { prompts, group, tokens } = options;
-  const engine = await openEngine({ threads: options.threads });
+  const engine = await openEngine({ threads: options.threads, ...device });
   const shape = options.shape === "nano" ? nanoShape : smolVlmShape(options.tiles);
   const model = await randomModel(engine, shape);
   const isNano = options.shape === "nano";

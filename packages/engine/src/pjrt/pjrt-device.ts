@@ -323,7 +323,7 @@ async function makeExecutable(
 }
 
 /** An error of the compiler with the node whose line it names, as `explainRunError` looks for it. */
-function withNode(error: unknown, module: Module): unknown {
+export function withNode(error: unknown, module: Module): unknown {
   if (!(error instanceof Error)) return error;
   const line = /-:(\d+):\d+: error/.exec(error.message)?.[1];
   const node = line === undefined ? undefined : module.nodeAt(Number(line));

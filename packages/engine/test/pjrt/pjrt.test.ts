@@ -4,6 +4,13 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { allGather, allSum, openEngine, updateSlice, valueAndGrad, type Engine } from "../../src/index.ts";
+import { liveNodes } from "../../src/graph/node.ts";
+import { compileOptions } from "../../src/pjrt/compile-options.ts";
+import { openClient } from "../../src/pjrt/pjrt-client.ts";
+import { withNode } from "../../src/pjrt/pjrt-device.ts";
+import { toModule } from "../../src/pjrt/stablehlo-module.ts";
+import { explainRunError } from "../../src/record/explain.ts";
+import { record } from "../../src/record/record.ts";
 import { deviceUnderTest } from "../contract/devices.ts";
 
 let engine: Engine;
@@ -47,11 +54,39 @@ test("the sum of a product of a parameter compiles, which ended the process with
   ]);
 });
 
-test("an error of the compiler names the function, the operation and its line", async () => {
-  const run = engine.compile((x: tf.Tensor) => tf.tile(x, [2 ** 31 - 1, 2 ** 20, 2 ** 20]), {
-    name: "too large",
+test("an error of the compiler names the operation and the line that recorded it", async () => {
+  const call = ([x]: tf.Tensor[]): tf.Tensor => tf.neg(tf.matMul(x!, x!));
+  const options = { name: "broken", captureLimit: 0, keepSites: true };
+  const { graph } = record(call, [{ shape: [2, 2], dtype: "float32", precision: "float32" }], options);
+  const layout = {
+    rows: [{ dtype: "float32", length: 4 }],
+    inputs: [{ row: 0, offset: 0 }],
+    targets: [undefined],
+  } as const;
+  const module = toModule(graph, layout, {
+    bfloat16: false,
+    alignment: 64,
+    replicas: 1,
+    split: new Set(),
+    elementOf: () => "f32",
   });
-  await expect(run(engine.zeros([1, 1, 1]))).rejects.toThrow(/too large failed/);
+  const client = openClient(deviceUnderTest.plugin!, {});
+  const compiling = client.compile(module.text.replace("dot_general", "dot_particular"), compileOptions(1));
+  const error = withNode(await compiling.catch((problem: unknown) => problem), module);
+  const nodes = new Map(liveNodes(graph.outputs).map((node) => [node.id, node.site]));
+  const request = { name: "broken", whereRecorded: (id: number) => nodes.get(id) };
+  expect(String(explainRunError(error, request))).toMatch(
+    /broken failed while running in BatchMatMul, recorded at .*pjrt\.test\.ts:\d+:\d+.*: MatMul_\d+: PJRT_Client_Compile/s,
+  );
+  client.close();
+});
+
+test("memory that is not there is an error with the plugin's code and the number of bytes", async () => {
+  const run = engine.compile(
+    (x: tf.Tensor) => tf.matMul(tf.tile(x, [2 ** 20, 2 ** 10]), tf.tile(x, [2 ** 10, 2 ** 20])),
+    { name: "too much" },
+  );
+  await expect(run(engine.zeros([1, 1]))).rejects.toThrow(/too much failed while running: .*\(8\).*ytes/s);
 });
 
 describe("bfloat16", () => {
