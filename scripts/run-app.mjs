@@ -6,8 +6,9 @@ const child = spawn(
   ["--conditions=@vlmr1/source", "--import", "tsx", "apps/train/src/main.ts", ...process.argv.slice(2)],
   { stdio: "inherit" },
 );
-// Ctrl-C reaches the child through the terminal; this process only waits for how it ends.
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill(signal));
+// This process only waits for how the child ends. A terminal tells both of a Ctrl-C and of its own end; the child takes what it hears
+// twice within a second for one.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("exit", (code, signal) => {
   process.exitCode = code ?? (signal === "SIGINT" ? 130 : 1);
 });

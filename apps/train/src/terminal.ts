@@ -48,28 +48,37 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-/** Ctrl-C as an AbortSignal: the first asks the run to save and end, the second ends the process at once. */
+/** Ctrl-C as an AbortSignal: the first asks the run to save and end, a second one ends the process at once. */
 export interface Interruption {
   readonly signal: AbortSignal;
   /** Gives Ctrl-C its usual meaning back. */
   dispose(): void;
 }
 
-/** Listens for Ctrl-C (and SIGTERM). `say` tells the person what will happen. */
+const stops = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** One Ctrl-C arrives more than once when a launcher passes on what the terminal has told everybody. */
+const echoMilliseconds = 1000;
+
+/**
+ * Listens for Ctrl-C, SIGTERM, and SIGHUP, which a terminal sends that is closed. `say` tells the person what will happen. Only a Ctrl-C
+ * after the first second ends the process without saving: whoever wants a run gone with SIGTERM waits, or sends SIGKILL.
+ */
 export function listenForInterruption(say: (text: string) => void): Interruption {
   const controller = new AbortController();
-  const onSignal = (): void => {
-    if (controller.signal.aborted) process.exit(130);
-    say("Stopping: saving what was learned. Press Ctrl-C again to stop at once.");
-    controller.abort();
+  let first = 0;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (!controller.signal.aborted) {
+      first = performance.now();
+      say("Stopping: saving what was learned. Press Ctrl-C again to stop at once.");
+      controller.abort();
+    } else if (signal === "SIGINT" && performance.now() - first > echoMilliseconds) process.exit(130);
   };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
+  for (const signal of stops) process.on(signal, onSignal);
   return {
     signal: controller.signal,
     dispose() {
-      process.off("SIGINT", onSignal);
-      process.off("SIGTERM", onSignal);
+      for (const signal of stops) process.off(signal, onSignal);
     },
   };
 }

@@ -1,4 +1,3 @@
-import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pixels, VlmR1Error } from "@vlmr1/core";
 import type { EvaluationReport } from "@vlmr1/eval";
@@ -10,8 +9,9 @@ import { decide, type RunPlan } from "../plan/decide.ts";
 import { estimate, estimateText, modelSize } from "../plan/estimate.ts";
 import { commandLine } from "../program.ts";
 import { openRunData } from "../datasets/run-data.ts";
-import { performRun, trialSeconds, type RunOutcome } from "../run/perform.ts";
-import { openSinks } from "../run/sinks.ts";
+import { claimRunFolder, writeWhole } from "../run/claim.ts";
+import { performRun, trialSeconds, type PlannedRun, type RunOutcome } from "../run/perform.ts";
+import { guardedSinks, openSinks } from "../run/sinks.ts";
 import { duration, listenForInterruption, type Terminal } from "../terminal.ts";
 import type { BuildCommand } from "./index.ts";
 
@@ -21,6 +21,7 @@ export function buildTraining(kind: "grpo" | "sft"): BuildCommand {
     command
       .option("--dry-run", "print the resolved plan; no weight is read")
       .option("--trial", "print the plan with the time of a step, measured by trying two")
+      .option("--overwrite", "replace the run that lies in --out")
       .option("--resume [dir]", "continue the run in this folder (or in --out) from its newest checkpoint");
     addConfig(command, scopes[kind], (given) => runTrainingCommand(kind, given, terminal()));
   };
@@ -37,14 +38,28 @@ export async function runTrainingCommand(
   const plan = await decide(kind, config);
   const { dryRun, trial } = given.extras;
   if (dryRun || trial) return showPlan(plan, trial === true, terminal);
-  mkdirSync(directory, { recursive: true });
-  writeFileSync(join(directory, configFile), `${JSON.stringify(config, null, 2)}\n`);
-  const sinks = await openSinks({
-    directory,
-    terminal,
-    logEvery: config.logEvery,
-    ...(config.live && { live: { port: config.port } }),
+  const claim = claimRunFolder(directory, {
+    resume,
+    overwrite: given.extras["overwrite"] === true,
+    command: kind,
   });
+  try {
+    writeWhole(join(directory, configFile), `${JSON.stringify(config, null, 2)}\n`);
+    await follow({ plan, directory, resume }, terminal);
+  } finally {
+    claim.release();
+  }
+}
+
+/** Performs a run in a folder that is claimed, with everybody who follows it. */
+async function follow(
+  { plan, directory, resume }: Pick<PlannedRun, "plan" | "directory" | "resume">,
+  terminal: Terminal,
+): Promise<void> {
+  const { config, kind } = plan;
+  const live = config.live && { live: { port: config.port } };
+  const opened = await openSinks({ directory, terminal, logEvery: config.logEvery, ...live });
+  const { sinks, close } = guardedSinks(opened);
   const interruption = listenForInterruption(terminal.say);
   try {
     const { signal } = interruption;
@@ -57,10 +72,13 @@ export async function runTrainingCommand(
         "aborted",
         `Interrupted after step ${step}. Go on with: ${commandLine([kind, "--resume", directory])}`,
       );
-  } finally {
+  } catch (cause) {
     interruption.dispose();
-    for (const sink of sinks) await sink.close();
+    await close().catch((unwritten: Error) => terminal.say(unwritten.message));
+    throw cause;
   }
+  interruption.dispose();
+  await close();
 }
 
 const endings = {
@@ -74,10 +92,14 @@ function tellOutcome(
   { before, after, summary, seconds, report, model }: RunOutcome,
   terminal: Terminal,
 ): void {
-  const { ending, step: steps } = summary;
+  const { ending, step: steps, rollbacks = 0 } = summary;
+  const returned =
+    rollbacks === 0
+      ? ""
+      : `\n${rollbacks} of them were undone: a guard returned to the last good weights. The notices say why; mostly the learning rate is too high.`;
   terminal.result(
-    { before: means(before), after: means(after), steps, seconds, report, model, ending },
-    `\n${endings[ending]} after ${steps} steps and ${duration(seconds)}.\n  report  ${report}\n  model   ${model}`,
+    { before: means(before), after: means(after), steps, rollbacks, seconds, report, model, ending },
+    `\n${endings[ending]} after ${steps} steps and ${duration(seconds)}.${returned}\n  report  ${report}\n  model   ${model}`,
   );
 }
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { VlmR1Error } from "@vlmr1/core";
 import { nanoRates } from "../nano/recipe.ts";
 import { spellOutHubDataset } from "../hub/named.ts";
+import { quoted } from "../program.ts";
 import type { GivenConfig } from "./command.ts";
 import { readConfig, type Chosen, type Tree } from "./read-config.ts";
 import { RunConfig } from "./run-config.ts";
@@ -40,8 +41,33 @@ export function resolveConfig(given: GivenConfig, command: string): ResolvedConf
     ...(file !== undefined && { file }),
   };
   const config = readConfig(RunConfig, options, sources);
+  if (earlier !== undefined && file === earlier)
+    refuseForeignCode(earlier, config, [...textsOf(flags), ...textsOf(settings)].join("\n"));
   const directory = out ?? config.out ?? newFolder(command);
   return { config: { ...config, out: directory }, directory, resume: resume !== undefined };
+}
+
+/**
+ * A run folder may come from somebody else, and its configuration may name modules (`./mine.ts#reward`): resuming would run them.
+ * @throws VlmR1Error `invalid-argument` unless the command line names them as well.
+ */
+function refuseForeignCode(file: string, config: RunConfig, typed: string): void {
+  const modules = textsOf(config).filter(
+    (text) => /[^\s*#]#[\w$]|\.[mc]?[jt]s\b/.test(text) && !typed.includes(text),
+  );
+  if (modules.length === 0) return;
+  throw new VlmR1Error(
+    "invalid-argument",
+    `${file} names code, ${modules.map(quoted).join(" and ")}, which resuming would run. If it is yours, repeat on the command line the ` +
+      "options that name it: --reward " +
+      modules.map(quoted).join(" --reward "),
+  );
+}
+
+/** Every text in a tree. */
+function textsOf(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(textsOf) : [];
 }
 
 /** What the built-in model is trained with: the recipe of the demo. */

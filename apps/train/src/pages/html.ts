@@ -3,18 +3,27 @@ export interface Html {
   readonly html: string;
 }
 
+/** The markup that this program made. A record of a run that merely looks like it, `{"html": "<script>"}`, is not among it. */
+const made = new WeakSet<object>();
+
+function markup(text: string): Html {
+  const value = { html: text };
+  made.add(value);
+  return value;
+}
+
 type Part = Html | string | number | undefined | false | readonly Part[];
 
 /** Builds HTML from a template; interpolated strings are escaped, nested templates and lists are inserted as they are. */
 export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Html {
   let text = strings[0] as string;
   parts.forEach((part, index) => (text += render(part) + (strings[index + 1] as string)));
-  return { html: text };
+  return markup(text);
 }
 
 /** Marks text that this program made as HTML. Never for text of a model, a dataset or a user. */
 export function trusted(text: string): Html {
-  return { html: text };
+  return markup(text);
 }
 
 /** Escapes text for HTML content and quoted attributes. */
@@ -31,8 +40,9 @@ function render(part: Part): string {
   if (part === undefined || part === false) return "";
   if (typeof part === "string") return escapeHtml(part);
   if (typeof part === "number") return String(part);
-  if ("html" in part) return part.html;
-  return part.map(render).join("");
+  if (Array.isArray(part)) return part.map(render).join("");
+  // Records come from files of strangers: what is no text there is shown, not believed.
+  return made.has(part) ? (part as Html).html : escapeHtml(JSON.stringify(part) ?? "");
 }
 
 /** A whole page around its content: title, the shared style, nothing that asks the network. `script` is this program's own. */

@@ -1,9 +1,20 @@
 import { createHash } from "node:crypto";
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+} from "node:fs";
 import { join } from "node:path";
 import { VlmR1Error } from "@vlmr1/core";
 import { completionsPage } from "../pages/completions.ts";
 import { reportPage } from "../pages/report.ts";
+import { writeWhole } from "./claim.ts";
 import type { EventOf, LoggedPrompt, RecordedPrompt, RunEvent, RunPicture, RunSink } from "./events.ts";
 
 const eventsFile = "events.jsonl";
@@ -28,6 +39,7 @@ export function runFolderSink(
   { logEvery = 1 }: { readonly logEvery?: number } = {},
 ): RunSink {
   mkdirSync(directory, { recursive: true });
+  for (const file of [eventsFile, metricsFile, completionsFile]) cutToLastLine(join(directory, file));
   const append = (file: string, value: unknown): void =>
     appendFileSync(join(directory, file), `${JSON.stringify(value)}\n`);
   let steps = 0;
@@ -53,6 +65,40 @@ export function runFolderSink(
   };
 }
 
+/** Takes away a last line that was cut off: what is appended after it would make one broken line of two. */
+function cutToLastLine(path: string): void {
+  if (!existsSync(path)) return;
+  const file = openSync(path, "r+");
+  try {
+    const chunk = Buffer.alloc(65_536);
+    let end = fstatSync(file).size;
+    const size = end;
+    while (end > 0) {
+      const start = Math.max(0, end - chunk.length);
+      const read = readSync(file, chunk, 0, end - start, start);
+      const newline = chunk.subarray(0, read).lastIndexOf(10);
+      end = newline >= 0 ? start + newline + 1 : start;
+      if (newline >= 0) break;
+    }
+    if (end < size) ftruncateSync(file, end);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Whether the measurement of this name stands in a run's records. */
+export function hasEvaluation(directory: string, name: string): boolean {
+  if (!existsSync(join(directory, eventsFile))) return false;
+  return readRun(directory).some((event) => event.kind === "evaluation" && event.name === name);
+}
+
+/** The steps whose numbers stand in metrics.jsonl. */
+export function loggedSteps(directory: string): Set<number> {
+  const path = join(directory, metricsFile);
+  if (!existsSync(path)) return new Set();
+  return new Set(readLines<{ readonly step: number }>(path).map(({ step }) => step));
+}
+
 /** The same prompt with its picture as a file in the run's folder, written once however often it is asked. */
 function withPictureFile(prompt: RecordedPrompt, directory: string): RecordedPrompt {
   const { picture } = prompt;
@@ -63,7 +109,7 @@ function withPictureFile(prompt: RecordedPrompt, directory: string): RecordedPro
   const path = join(directory, url);
   if (!existsSync(path)) {
     mkdirSync(join(directory, picturesFolder), { recursive: true });
-    writeFileSync(path, Buffer.from(data, "base64"));
+    writeWhole(path, Buffer.from(data, "base64"));
   }
   const file: RunPicture = { ...picture, url };
   return { ...prompt, picture: file };
@@ -81,11 +127,11 @@ export function writePages(
 ): { readonly report: string; readonly completions?: string } {
   const events = readRun(directory);
   const isLogged = existsSync(join(directory, completionsFile));
-  writeFileSync(out, reportPage(events, { hasLog: isLogged && out === join(directory, "report.html") }));
+  writeWhole(out, reportPage(events, { hasLog: isLogged && out === join(directory, "report.html") }));
   if (!isLogged) return { report: out };
   const completions = join(directory, "completions.html");
   const title = events.find((event) => event.kind === "start")?.title ?? "A run";
-  writeFileSync(completions, completionsPage(title, readCompletions(directory)));
+  writeWhole(completions, completionsPage(title, readCompletions(directory)));
   return { report: out, completions };
 }
 

@@ -4,6 +4,9 @@ import type { AddressInfo } from "node:net";
 import { livePage, liveParts } from "../pages/live.ts";
 import type { RunEvent, RunSink } from "./events.ts";
 
+/** Pages that follow a run at once; more are told to come back. */
+const mostReaders = 32;
+
 /** A page on this computer that follows the run. */
 export interface LiveServer extends RunSink {
   readonly url: string;
@@ -18,15 +21,19 @@ export interface LiveServer extends RunSink {
 export async function liveServer(port: number): Promise<LiveServer> {
   const events: RunEvent[] = [];
   const readers = new Set<ServerResponse>();
+  let latest: string | undefined; // drawn once for all readers
+  const current = (): string => (latest ??= message(events));
   const title = (): string => events.find((event) => event.kind === "start")?.title ?? "vlmr1";
   const server = createServer((request, response) => {
     // A page of another site must not read the run through a name that resolves to this machine.
     const host = request.headers.host?.replace(/:\d+$/, "");
     if (host !== "127.0.0.1" && host !== "localhost") {
       response.writeHead(403).end();
+    } else if (request.url === "/events" && readers.size >= mostReaders) {
+      response.writeHead(503, { "retry-after": "10" }).end(`${mostReaders} pages follow this run already.`);
     } else if (request.url === "/events") {
       response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
-      response.write(message(events));
+      response.write(current());
       readers.add(response);
       response.on("close", () => readers.delete(response));
     } else if (request.url === "/") {
@@ -51,7 +58,9 @@ export async function liveServer(port: number): Promise<LiveServer> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
     write(event) {
       remember(events, event);
-      for (const reader of readers) reader.write(message(events));
+      latest = undefined;
+      // A reader that has not taken the last picture of the run is left out: the next one holds everything.
+      for (const reader of readers) if (!reader.writableNeedDrain) reader.write(current());
     },
     close() {
       for (const reader of readers) reader.end();

@@ -4,6 +4,7 @@ import { evaluate } from "@vlmr1/eval";
 import {
   createRemoteSampler,
   finetune,
+  openCheckpointStore,
   train,
   type Policy,
   type RunSummary,
@@ -20,7 +21,7 @@ import type { RunPlan } from "../plan/decide.ts";
 import { loraOptions } from "../plan/estimate.ts";
 import { environmentKey } from "../rewards/named-rewards.ts";
 import type { RunSink } from "./events.ts";
-import { writePages } from "./folder.ts";
+import { hasEvaluation, loggedSteps, writePages } from "./folder.ts";
 import { auditEvent } from "./records.ts";
 import { runTraining, type HeldOut, type TrainingOutcome } from "./training.ts";
 
@@ -73,13 +74,24 @@ export async function performRun(run: PlannedRun): Promise<RunOutcome> {
       ...(heldOut && { heldOut }),
       sinks: run.sinks,
       signal: run.signal,
-      resumed: run.resume,
+      ...(run.resume && (await recovered(directory))),
     });
     const saved = join(directory, "model");
     await policy.save(saved);
     say(compilationText(opened.model.engine));
     return { ...outcome, report: writePages(directory).report, model: saved };
   });
+}
+
+/** What a resumed run still owes its records: the measurement before the first step, and the numbers of a step that was saved. */
+async function recovered(directory: string) {
+  const saved = await openCheckpointStore(join(directory, "checkpoints"), 1).newestManifest();
+  const step = saved?.progress.step ?? 0;
+  const isLost = saved !== undefined && step > 0 && !loggedSteps(directory).has(step);
+  return {
+    isStart: step === 0 && !hasEvaluation(directory, "before"),
+    lost: isLost ? [{ step, metrics: saved.metrics }] : [],
+  };
 }
 
 /** The first step compiles; the second tells how long a step takes. */

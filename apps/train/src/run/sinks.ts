@@ -1,4 +1,5 @@
 import { mkdirSync } from "node:fs";
+import { VlmR1Error } from "@vlmr1/core";
 import { estimateText, rewardStatistics } from "../pages/sections.ts";
 import { duration, type LineWriter, type Terminal } from "../terminal.ts";
 import type { RunSink, RunEvent } from "./events.ts";
@@ -27,6 +28,49 @@ export async function openSinks(options: {
     sinks.push(server);
   }
   return sinks;
+}
+
+/** Sinks that cannot fail the run, and what became of them. */
+export interface GuardedSinks {
+  readonly sinks: readonly RunSink[];
+  /** @throws VlmR1Error `unavailable` that names what could not be written, once the run is over. */
+  close(): Promise<void>;
+}
+
+/**
+ * A record that cannot be written (a full disk, a folder that is gone) must not cost what was learned: the sink is left out from then on,
+ * the others hear of it, and the run goes on to its last checkpoint.
+ */
+export function guardedSinks(sinks: readonly RunSink[]): GuardedSinks {
+  const problems: string[] = [];
+  const failed = new Set<RunSink>();
+  const attempt = async (sink: RunSink, work: () => void | Promise<void>, step: number): Promise<void> => {
+    if (failed.has(sink)) return;
+    try {
+      await work();
+    } catch (cause) {
+      failed.add(sink);
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      problems.push(reason);
+      const text = `A record of the run cannot be written and is left out from here on: ${reason}`;
+      for (const other of sinks)
+        await attempt(other, () => other.write({ kind: "notice", step, level: "warning", text }), step);
+    }
+  };
+  return {
+    sinks: sinks.map((sink) => ({
+      write: (event) => attempt(sink, () => sink.write(event), "step" in event ? event.step : 0),
+      close: () => undefined,
+    })),
+    async close() {
+      for (const sink of sinks) await attempt(sink, () => sink.close(), 0);
+      if (problems.length === 0) return;
+      throw new VlmR1Error(
+        "unavailable",
+        `Records of the run could not be written; its checkpoints are not among them: ${problems.join("; ")}`,
+      );
+    },
+  };
 }
 
 /**

@@ -22,8 +22,10 @@ export interface TrainingRun<Target> {
   readonly heldOut?: HeldOut<Target>;
   readonly sinks: readonly RunSink[];
   readonly signal?: AbortSignal;
-  /** Where it continues from, when it is resumed. */
-  readonly resumed?: boolean;
+  /** Whether the weights are those of the start, so that they can be measured before the first step. Default true. */
+  readonly isStart?: boolean;
+  /** Steps whose numbers were lost when an earlier process was killed between its checkpoint and its records. */
+  readonly lost?: readonly Pick<StepReport, "step" | "metrics">[];
 }
 
 /** What the policy is measured on. */
@@ -67,7 +69,9 @@ export async function runTraining<Target>(run: TrainingRun<Target>): Promise<Tra
   let step = 0;
   try {
     await tell({ kind: "start", title, command, config, facts, steps: total });
-    const before = run.resumed ? undefined : await measure(run, "before", 0, tell);
+    for (const { step: earlier, metrics } of run.lost ?? [])
+      await tell({ kind: "step", step: earlier, steps: total, seconds: 0, metrics });
+    const before = run.isStart === false ? undefined : await measure(run, "before", 0, tell);
     const trainingBegun = performance.now();
     let ended = await run.steps.next();
     while (ended.done !== true) {

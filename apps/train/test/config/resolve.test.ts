@@ -81,3 +81,16 @@ test("drawn scenes of every task get rules that their truth can feed", () => {
   expect(rewards("referring")).toEqual(["iou-at-least:0.5", "0.2*format"]);
   for (const task of ["counting", "yes-no", "detection"]) expect(rewards(task)).toBeUndefined();
 });
+
+test("--resume does not run modules that the folder names, unless the command line names them too", () => {
+  const folder = mkdtempSync(join(tmpdir(), "vlmr1-foreign-"));
+  writeFileSync(
+    join(folder, "config.json"),
+    JSON.stringify({ rewards: ["0.5*./evil.mjs#reward", "format"] }),
+  );
+  expect(() => resolveConfig(given({}, { resume: folder }), "grpo")).toThrow(
+    /names code, .*\.\/evil\.mjs#reward.*repeat/,
+  );
+  const repeated = given({ rewards: ["0.5*./evil.mjs#reward", "format"] }, { resume: folder });
+  expect(resolveConfig(repeated, "grpo").config.rewards).toHaveLength(2);
+});

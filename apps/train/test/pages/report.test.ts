@@ -5,6 +5,7 @@ import { reportPage } from "../../src/pages/report.ts";
 import { completionsPage } from "../../src/pages/completions.ts";
 import { duration } from "../../src/terminal.ts";
 import type { Estimate, RecordedPrompt, RunEvent } from "../../src/run/events.ts";
+import { exampleRun } from "../example-run.ts";
 
 const estimate = (value: number): Estimate => ({ value, low: value - 0.02, high: value + 0.02, count: 500 });
 const example = (total: number, text: string): RecordedPrompt => ({
@@ -132,4 +133,10 @@ test("the page of completions holds the newest first, cannot be ended by what a 
   const data = /id="log">\s*(\[.*\])\s*<\/script>/s.exec(page)?.[1] as string;
   expect((JSON.parse(data) as { step: number }[]).map(({ step }) => step)).toEqual([2, 1]);
   expect(page).not.toMatch(/https?:\/\/(?!www\.w3\.org)/);
+});
+
+test("a record that looks like markup is shown, not believed", () => {
+  const evil = { html: "<script>alert(1)</script>" } as unknown as string;
+  const events = exampleRun.map((event) => (event.kind === "start" ? { ...event, title: evil } : event));
+  expect(reportPage(events)).not.toContain("<script>alert(1)");
 });

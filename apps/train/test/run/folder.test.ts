@@ -3,7 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { EventOf, RunEvent } from "../../src/run/events.ts";
-import { readCompletions, readRun, runFolderSink, writePages } from "../../src/run/folder.ts";
+import {
+  hasEvaluation,
+  loggedSteps,
+  readCompletions,
+  readRun,
+  runFolderSink,
+  writePages,
+} from "../../src/run/folder.ts";
 import { exampleRun } from "../example-run.ts";
 
 const step = (index: number, loss: number): RunEvent => ({
@@ -76,4 +83,23 @@ test("completions are logged as often as asked, or never", async () => {
   };
   expect(await logged(2)).toEqual([1, 1, 3, 3, 5, 5]);
   expect(await logged(0)).toEqual([]);
+});
+
+test("a half-written last line is cut off when the run goes on, in every log", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "vlmr1-half-"));
+  const step = (number: number) => ({
+    kind: "step" as const,
+    step: number,
+    steps: 3,
+    seconds: 1,
+    metrics: {},
+  });
+  await runFolderSink(directory).write(step(1));
+  for (const file of ["events.jsonl", "metrics.jsonl", "completions.jsonl"])
+    appendFileSync(join(directory, file), `{"kind":"step","st${"x".repeat(100_000)}`);
+  await runFolderSink(directory).write(step(2));
+  expect(readRun(directory).map((event) => "step" in event && event.step)).toEqual([1, 2]);
+  expect([...loggedSteps(directory)]).toEqual([1, 2]);
+  expect(readFileSync(join(directory, "completions.jsonl"), "utf8")).toBe("");
+  expect(hasEvaluation(directory, "before")).toBe(false);
 });

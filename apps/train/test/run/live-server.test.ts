@@ -1,4 +1,4 @@
-import { get } from "node:http";
+import { get, type IncomingMessage } from "node:http";
 import { expect, test } from "vitest";
 import { liveServer } from "../../src/run/live-server.ts";
 import { exampleRun } from "../example-run.ts";
@@ -40,5 +40,20 @@ test("says that its port is taken and what to do", async () => {
   await expect(liveServer(port)).rejects.toThrow(
     `Port ${port} is not free for --live. Choose another with --port.`,
   );
+  await server.close();
+});
+
+test("readers that do not read cost nothing, and there is a limit on readers", async () => {
+  const server = await liveServer(0);
+  const idle: IncomingMessage[] = [];
+  for (let reader = 0; reader < 32; reader++)
+    idle.push(
+      await new Promise((resolve) => get(`${server.url}events`, (response) => resolve(response.pause()))),
+    );
+  expect(await status(`${server.url}events`)).toBe(503);
+  const before = process.memoryUsage().rss;
+  for (let step = 1; step <= 300; step++) for (const event of exampleRun) await server.write(event);
+  expect(process.memoryUsage().rss - before).toBeLessThan(200 * 2 ** 20);
+  for (const response of idle) response.destroy();
   await server.close();
 });

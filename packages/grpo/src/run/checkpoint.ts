@@ -204,6 +204,8 @@ export interface CheckpointStore {
     readonly path?: string;
     readonly notes: readonly string[];
   }>;
+  /** What the newest checkpoint says of itself, without its weights; undefined where there is none that can be read. */
+  newestManifest(): Promise<Omit<Checkpoint, "state"> | undefined>;
   /** The newest whole checkpoint at which no guard had fired. */
   latestGood(): Promise<Checkpoint | undefined>;
 }
@@ -235,6 +237,13 @@ export function openCheckpointStore(directory: string, keep: number): Checkpoint
         }
       }
       return { notes };
+    },
+    newestManifest: async () => {
+      for (const step of await savedSteps(directory)) {
+        const manifest = await readManifest(folderOf(step)).catch(() => undefined);
+        if (manifest) return manifest;
+      }
+      return undefined;
     },
     latestGood: async () => {
       for (const step of await savedSteps(directory)) {

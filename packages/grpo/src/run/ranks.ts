@@ -156,6 +156,7 @@ export function storeOfFirstRank(store: CheckpointStore, peers: Peers = alone): 
       const checkpoint = await broadcastCheckpoint(peers, found.checkpoint);
       return { notes, ...(checkpoint && { checkpoint }), ...(path !== undefined && { path }) };
     },
+    newestManifest: () => askFirstRank(peers, () => store.newestManifest()),
     latestGood: async () => broadcastCheckpoint(peers, isFirst ? await store.latestGood() : undefined),
   };
 }
