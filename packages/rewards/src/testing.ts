@@ -1,3 +1,3 @@
-export { checkReward, type RewardContract } from "./conformance/check-reward.ts";
-export { hostileCompletions, type HostileCompletion } from "./conformance/hostile.ts";
-export { randomCompletions } from "./conformance/random.ts";
+export { checkReward, type RewardContract } from "./conformance.ts";
+export { hostileCompletions, type HostileCompletion } from "./conformance.ts";
+export { randomCompletions } from "./conformance.ts";

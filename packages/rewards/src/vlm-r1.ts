@@ -1,6 +1,13 @@
-export { allMatchReward, defaultAccuracyReward, mathReward, numericReward } from "./published/accuracy.ts";
-export { extractChoice, mcqReward, yesNoReward } from "./published/choice.ts";
-export { cleanText } from "./published/clean-text.ts";
+export {
+  allMatchReward,
+  defaultAccuracyReward,
+  mathReward,
+  numericReward,
+  extractChoice,
+  mcqReward,
+  yesNoReward,
+  cleanText,
+} from "./published/answers.ts";
 export {
   detectionScore,
   mapReward,
@@ -14,11 +21,14 @@ export {
   formatRewardRec,
   formatRewardRecGlm,
   formatRewardRecInternVl,
-} from "./published/format.ts";
-export { iou, iouReward, iouRewardGlm, type Rescaling } from "./published/iou.ts";
-export { cosineReward } from "./published/length.ts";
-export { llmReward } from "./published/llm.ts";
+  iou,
+  iouReward,
+  iouRewardGlm,
+  type Rescaling,
+} from "./published/grounding.ts";
 export {
+  cosineReward,
+  llmReward,
   published,
   publishedAccuracy,
   publishedCosine,
@@ -28,23 +38,22 @@ export {
   type SolutionTarget,
 } from "./published/published-reward.ts";
 export { repetitionReward } from "./published/repetition.ts";
-
 // The fixed twins, beside what they fix.
-export { iouReward as fixedIouReward } from "./grounding/iou.ts";
+export { iouReward as fixedIouReward } from "./grounding.ts";
 export {
   ap50Reward as fixedAp50Reward,
   mapReward as fixedMapReward,
   odLengthReward as fixedOdLengthReward,
-} from "./detection/map.ts";
+} from "./detection/average-precision.ts";
 export { matchingReward as fixedWeightedSumReward } from "./detection/matching.ts";
-export { judgeReward as fixedLlmReward } from "./judge/judge.ts";
+export { judgeReward as fixedLlmReward } from "./judge.ts";
 export { readChoice as fixedExtractChoice } from "./read/choices.ts";
-export { choiceReward as fixedMcqReward, yesNoReward as fixedYesNoReward } from "./reasoning/choice.ts";
+export { choiceReward as fixedMcqReward, yesNoReward as fixedYesNoReward } from "./reasoning/answers.ts";
 export { mathReward as fixedMathReward } from "./reasoning/math.ts";
-export { numericReward as fixedNumericReward } from "./reasoning/numeric.ts";
-export { allMatchReward as fixedAllMatchReward } from "./reasoning/text.ts";
+export { numericReward as fixedNumericReward } from "./reasoning/answers.ts";
+export { allMatchReward as fixedAllMatchReward } from "./reasoning/answers.ts";
 export { formatReward as fixedFormatReward } from "./shape/format.ts";
-export { cosineLengthReward as fixedCosineReward } from "./shape/length.ts";
+export { cosineLengthReward as fixedCosineReward } from "./shape/format.ts";
 export {
   boxRepetitionReward as fixedBoxRepetitionReward,
   repetitionReward as fixedRepetitionReward,

@@ -13,10 +13,10 @@ import {
   type BoxTarget,
   type ObjectsTarget,
 } from "../target.ts";
-import { answerExploits } from "./answer-exploits.ts";
-import { detectionExploits } from "./detection-exploits.ts";
-import type { Exploit, ExploitSet } from "./exploit.ts";
-import { groundingExploits } from "./grounding-exploits.ts";
+import { answerExploits } from "./exploits.ts";
+import { detectionExploits } from "./exploits.ts";
+import type { Exploit, ExploitSet } from "./exploits.ts";
+import { groundingExploits } from "./exploits.ts";
 
 /** A reward, or a combination of rewards. */
 export type Audited<Target> = (

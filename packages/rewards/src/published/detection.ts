@@ -1,10 +1,10 @@
 import { VlmR1Error } from "@vlmr1/core";
 import { averagePrecision, type ApBox } from "../detection/average-precision.ts";
-import { cleanText } from "./clean-text.ts";
-import { iou, toNumber, toNumbers } from "./iou.ts";
+import { cleanText } from "./answers.ts";
+import { iou, toNumber, toNumbers } from "./grounding.ts";
 import { pythonJson, type PythonValue } from "./python-json.ts";
 import { pythonStrip } from "./python-text.ts";
-import { findAll, findFirst, lastAnswer } from "./tags.ts";
+import { findAll, findFirst, lastAnswer } from "./python-text.ts";
 
 /**
  * `od_reward` (`od_ap`, or `od_ap50` with `threshold50`): mean average precision of the last answer's

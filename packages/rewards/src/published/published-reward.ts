@@ -1,11 +1,11 @@
-import { VlmR1Error, type RewardFunction, type RewardInput } from "@vlmr1/core";
-import { completionLength } from "../shape/length.ts";
+import { type RewardFunction, type RewardInput, VlmR1Error } from "@vlmr1/core";
+import { type ChatServer, judgeReward } from "../judge.ts";
+import { completionLength } from "../shape/format.ts";
 import { malformed } from "../target.ts";
-import { allMatchReward, defaultAccuracyReward, mathReward } from "./accuracy.ts";
-import { mcqReward, yesNoReward } from "./choice.ts";
+import { allMatchReward, defaultAccuracyReward, mathReward, mcqReward, yesNoReward } from "./answers.ts";
 import { mapReward, odAp50Reward, odLengthReward, odReward, weightedSumReward } from "./detection.ts";
-import { cosineReward } from "./length.ts";
-import { iouReward, type Rescaling } from "./iou.ts";
+import { iouReward, type Rescaling } from "./grounding.ts";
+import { lastAnswer, pythonFloat, pythonStrip, solutionAnswer } from "./python-text.ts";
 
 /**
  * The truth as VLM-R1 has it: the text of its `solution` column, such as `<answer> [1, 2, 3, 4] </answer>`.
@@ -98,4 +98,54 @@ export function publishedAccuracy(): RewardFunction<RowTarget> {
       `Sample ${input.sample.id} asks for the rule llm: use judgeReward with a server of your own.`,
     );
   };
+}
+
+/**
+ * `cosine_reward`: 1 for an empty completion down to 0.5 at 1024 tokens.
+ *
+ * Bugs kept: the accuracy that should choose the branch is overwritten by 1.0, so wrong answers are paid
+ * like right ones; nothing is clamped, so the cosine rises again past 1024 tokens. Fixed twin:
+ * `cosineLengthReward`.
+ */
+export function cosineReward(tokenCount: number): number {
+  const longest = 1024;
+  return 1 - ((1 - 0.5) * (1 - Math.cos((tokenCount * Math.PI) / longest))) / 2;
+}
+
+/**
+ * `llm_reward`: what a language model (there `qwen2.5:7b`) says to the published prompt; where the server
+ * fails, equality of strings.
+ *
+ * Bugs kept: whatever number the judge writes is the reward; a failing server is not noticed. Fixed twin:
+ * `judgeReward`.
+ */
+export function llmReward(server: ChatServer): RewardFunction<SolutionTarget> {
+  const judge = judgeReward<SolutionTarget & { readonly answer: string }>({
+    ...server,
+    otherwise: Number.NEGATIVE_INFINITY,
+    verdict: (answer) => pythonFloat(answer),
+    messages: ({ completion, sample }) => [
+      { role: "user", content: instruction },
+      { role: "user", content: question(givenAnswer(completion), solutionAnswer(sample.target.solution)) },
+    ],
+  });
+  return async (input) => {
+    const { solution } = input.sample.target;
+    const value = await judge({ ...input, sample: { ...input.sample, target: { solution, answer: "" } } });
+    if (value !== Number.NEGATIVE_INFINITY) return value;
+    return givenAnswer(input.completion) === solutionAnswer(solution) ? 1 : 0;
+  };
+}
+
+const instruction =
+  "You are a evaluation expert. First, analyze the student's response to identify and extract their final answer. Then, compare " +
+  "the extracted answer with the correct solution. Output ONLY '1.0' if the extracted answer matches the correct solution in " +
+  "meaning, or '0.0' if the student's response does not contain a clear or correct answer. No other output is allowed.";
+
+function question(given: string, truth: string): string {
+  return `Student's response: ${given}\nCorrect solution: ${truth}\nOutput only 1.0 or 0.0:`;
+}
+
+function givenAnswer(completion: string): string {
+  return lastAnswer(completion) ?? pythonStrip(completion);
 }

@@ -1,10 +1,10 @@
 import { VlmR1Error } from "@vlmr1/core";
 import { parseLenient } from "../read/json.ts";
 import { longestAnswer } from "../read/spans.ts";
-import { distinctNgrams, wordNumbers } from "../shape/ngrams.ts";
+import { distinctNgrams, wordNumbers } from "../shape/repetition.ts";
 import { pythonJson, type PythonValue } from "./python-json.ts";
 import { isPythonSpace, pythonStrip, spaceEnd } from "./python-text.ts";
-import { findFirst } from "./tags.ts";
+import { findFirst } from "./python-text.ts";
 
 /**
  * `repetition_reward`: minus the share of repeated boxes when the text holds a JSON list, else of repeated

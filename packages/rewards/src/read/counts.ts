@@ -22,8 +22,9 @@ export function readTruthCount(text: string): number | undefined {
 
 /** The number that a text is in English words and nothing else: `twelve`, `twenty-one`. */
 export function numberInWords(text: string): number | undefined {
-  const words = text.length > 100 ? [] : (text.toLowerCase().match(/[a-z]+|[^a-z\s-]/g) ?? []);
-  const [value, end] = words.length === 0 ? [] : englishAt(words, 0);
+  if (text.length > 100 || !/^[a-z\s-]*[a-z][a-z\s-]*$/i.test(text)) return undefined;
+  const words = text.toLowerCase().match(/[a-z]+/g) ?? [];
+  const [value, end] = englishAt(words, 0);
   return end === words.length ? value : undefined;
 }
 

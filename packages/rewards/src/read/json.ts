@@ -27,8 +27,8 @@ export function readFences(text: string): Fence[] {
 export function readJson(text: string): unknown[] {
   const source = jsonSource(text);
   try {
-    const value: unknown = JSON.parse(source);
-    if (typeof value === "object") return [value];
+    // Errors are slow: text that cannot be JSON is not tried.
+    if (/^\s*[[{]/.test(source)) return [JSON.parse(source)];
   } catch {
     // Not strict JSON: the lenient parser reads what there is.
   }

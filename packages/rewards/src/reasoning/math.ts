@@ -6,7 +6,7 @@ import { malformed, targetAnswer, type AnswerTarget } from "../target.ts";
 import { sameMath } from "./math/equal.ts";
 import { readMath } from "./math/parse.ts";
 import { decimal, type MathValue } from "./math/value.ts";
-import type { AnswerReading } from "./text.ts";
+import type { AnswerReading } from "./answers.ts";
 
 /** How mathematical answers are compared. */
 export interface MathOptions extends AnswerReading {

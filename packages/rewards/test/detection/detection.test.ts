@@ -14,7 +14,7 @@ import {
   progressiveReward,
   type ObjectsTarget,
 } from "../../src/index.ts";
-import { assign } from "../../src/detection/assignment.ts";
+import { assign } from "../../src/detection/matching.ts";
 import { averagePrecision, type ApBox } from "../../src/detection/average-precision.ts";
 
 const objects = [

@@ -2,7 +2,7 @@ import { createRng } from "@vlmr1/core";
 import { expect, test } from "vitest";
 import { isSpace } from "../../src/read/characters.ts";
 import { wordsOf } from "../../src/read/characters.ts";
-import { distinctNgrams, wordNumbers } from "../../src/shape/ngrams.ts";
+import { distinctNgrams, wordNumbers } from "../../src/shape/repetition.ts";
 
 const rng = createRng(5);
 

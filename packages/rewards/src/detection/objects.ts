@@ -1,10 +1,10 @@
-import { isBox, type Box, type RewardInput } from "@vlmr1/core";
+import { type Box, isBox, type RewardInput } from "@vlmr1/core";
 import { readDetections } from "../read/boxes.ts";
+import { lettersOf, plainText } from "../read/characters.ts";
 import { boxConverter, type FrameReading } from "../read/frames.ts";
 import { readJson } from "../read/json.ts";
 import { readShortAnswer, type Which } from "../read/spans.ts";
-import { lettersOf, plainText } from "../read/characters.ts";
-import { targetObjects, type LabelledBox, type ObjectsTarget } from "../target.ts";
+import { type LabelledBox, type ObjectsTarget, targetObjects } from "../target.ts";
 
 /** How the objects of an answer are found. */
 export interface ObjectReading extends FrameReading {
