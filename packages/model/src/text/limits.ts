@@ -13,7 +13,7 @@ export interface TextLimits {
 }
 
 /** Released templates need a few thousand evaluations for a conversation; released tokenizers read a megabyte in a second. */
-export const TEXT_LIMITS: TextLimits = { seconds: 20, work: 300_000, characters: 1 << 20 };
+export const TEXT_LIMITS: TextLimits = { seconds: 10, work: 300_000, characters: 1 << 20 };
 
 /** The parts of the library that its declarations lose under Node's resolution. */
 interface JinjaParts {

@@ -2,6 +2,8 @@ import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import { VlmR1Error } from "@vlmr1/core";
 import { z } from "zod";
 import { parseConfig } from "../weights/documents.ts";
+import { TEXT_LIMITS, type TextLimits, withinTime } from "./limits.ts";
+import { checkTokenId, checkTokenizerLimits } from "./tokenizer-limits.ts";
 
 /** Text to token ids and back. */
 export interface Tokenizer {
@@ -37,20 +39,28 @@ const configFields = z.looseObject({
 /**
  * Reads a parsed `tokenizer.json` and `tokenizer_config.json` with `@huggingface/tokenizers`.
  *
- * @throws VlmR1Error `invalid-data` when the file is not a tokenizer that the library understands.
+ * @throws VlmR1Error `invalid-data` when the file is not a tokenizer that the library understands, `limit` when it takes more
+ * memory or time than a tokenizer may; `encode` and `decode` throw that, too.
  */
-export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown): Tokenizer {
+export function createTokenizer(
+  tokenizerJson: unknown,
+  tokenizerConfig: unknown,
+  { seconds }: TextLimits = TEXT_LIMITS,
+): Tokenizer {
   const fields = parseConfig(tokenizerFields, tokenizerJson, "tokenizer.json");
   const config = parseConfig(configFields, tokenizerConfig ?? {}, "tokenizer_config.json");
-  const inner = construct(fields, config);
-  const encode = (text: string): number[] => encodeWith(inner, text);
+  checkTokenizerLimits(fields);
+  const inner = withinTime(seconds, "Reading tokenizer.json", () => construct(fields, config));
+  const encode = (text: string): number[] =>
+    withinTime(seconds, "The tokenizer", () => encodeWith(inner, text));
+  // Text is decoded after every token: only a decoder with regular expressions is worth a timer.
+  const hasPatterns = JSON.stringify(fields["decoder"] ?? null).includes('"Regex"');
   const decode = (ids: readonly number[], { skipSpecialTokens = true } = {}): string => {
     const known = ids.filter((id) => inner.id_to_token(id) !== undefined);
     if (known.length === 0) return ""; // The library refuses an empty list.
-    return inner.decode(known, {
-      skip_special_tokens: skipSpecialTokens,
-      clean_up_tokenization_spaces: false,
-    });
+    const options = { skip_special_tokens: skipSpecialTokens, clean_up_tokenization_spaces: false };
+    if (!hasPatterns) return inner.decode(known, options);
+    return withinTime(seconds, "The tokenizer", () => inner.decode(known, options));
   };
   return {
     size: inner.get_vocab().size,
@@ -66,8 +76,9 @@ function construct(
   fields: z.output<typeof tokenizerFields>,
   config: z.output<typeof configFields>,
 ): HuggingFaceTokenizer {
+  const added = allAddedTokens(fields, config);
   try {
-    return new HuggingFaceTokenizer({ ...fields, added_tokens: allAddedTokens(fields, config) }, config);
+    return new HuggingFaceTokenizer({ ...fields, added_tokens: added }, config);
   } catch (cause) {
     throw new VlmR1Error(
       "invalid-data",
@@ -81,11 +92,13 @@ function construct(
 function allAddedTokens(
   fields: z.output<typeof tokenizerFields>,
   config: z.output<typeof configFields>,
-): object[] {
+): { readonly id: number; readonly content: string }[] {
+  for (const { id, content } of fields.added_tokens) checkTokenId(id, content);
   const known = new Set(fields.added_tokens.map(({ content }) => content));
   const more = Object.entries(config.added_tokens_decoder ?? {})
     .filter(([id, { content }]) => /^\d{1,9}$/.test(id) && !known.has(content))
     .map(([id, token]) => ({ ...token, id: Number(id) }));
+  for (const { id, content } of more) checkTokenId(id, content);
   return [...fields.added_tokens, ...more];
 }
 
