@@ -134,7 +134,7 @@ describe("loadModel", () => {
       [config.replace('"qwen3_vl"', '"bert"'), /model_type is "bert"/],
       [config.replace('"hidden_size": 96', '"hidden_size": -1'), /hidden_size/],
       [config.replace('"num_hidden_layers": 3', '"num_hidden_layers": 4'), /layers\.3\./],
-      ["{", /not JSON/],
+      ["{", /no valid JSON/],
     ];
     for (const [text, message] of broken) {
       writeFileSync(join(folder, "config.json"), text);
