@@ -55,15 +55,14 @@ function targetTest(targets: LoraConfig["targets"], names: readonly string[]): (
 }
 
 /** The value of the first pattern that matches the end of a name. */
-function valuesFor(
+export function valuesFor(
   names: readonly string[],
   patterns: Readonly<Record<string, number>>,
-  otherwise: number,
-): (name: string) => number {
+): (name: string) => number | undefined {
   const chosen = Object.entries(patterns).map(
     ([key, value]) => [namesMatching(`(?:.*\\.)?(?:${key})`, names), value] as const,
   );
-  return (name) => chosen.find(([matched]) => matched.has(name))?.[1] ?? otherwise;
+  return (name) => chosen.find(([matched]) => matched.has(name))?.[1];
 }
 
 /**
@@ -90,12 +89,9 @@ export function adaptedModules(specs: readonly TensorSpec[], config: LoraConfig)
     );
   }
   const names = modules.map(({ name }) => name);
-  const [rankOf, alphaOf] = [
-    valuesFor(names, config.rankPattern, rank),
-    valuesFor(names, config.alphaPattern, alpha),
-  ];
+  const [rankOf, alphaOf] = [valuesFor(names, config.rankPattern), valuesFor(names, config.alphaPattern)];
   return modules.map((module) => {
-    const [r, a] = [rankOf(module.name), alphaOf(module.name)];
+    const [r, a] = [rankOf(module.name) ?? rank, alphaOf(module.name) ?? alpha];
     return { ...module, rank: r, scaling: config.rankStabilized ? a / Math.sqrt(r) : a / r };
   });
 }

@@ -6,7 +6,7 @@ import { linearModules } from "../network/linear.ts";
 import type { TensorSpec } from "../network/tensors.ts";
 import { openModelFolder, parseConfig } from "../weights/documents.ts";
 import type { WeightDtype } from "../weights/dtype.ts";
-import { canonicalName, type Rename, sameShape } from "../weights/names.ts";
+import { canonicalName, namesMatching, type Rename, sameShape, storedName } from "../weights/names.ts";
 import {
   readHeader,
   readWeights,
@@ -14,7 +14,7 @@ import {
   type WritableTensor,
   writeSafetensors,
 } from "../weights/safetensors.ts";
-import { adaptedModules, adapterTensors, type LoraConfig } from "./adapter.ts";
+import { adaptedModules, adapterTensors, type LoraConfig, valuesFor } from "./adapter.ts";
 
 /** An open adapter folder whose tensors fit the base model. */
 export interface AdapterReader {
@@ -61,7 +61,13 @@ export async function openAdapter(
   try {
     const file = await readHeader(handle, WEIGHTS);
     const { places, copies } = adapterPlaces(file, renames);
-    const resolved = { ...config, targets: resolveTargets(config, specs, places) };
+    const modules = storedModules(places);
+    const resolved = {
+      ...config.numbers,
+      targets: resolveTargets(config, specs, modules, renames),
+      rankPattern: resolvePattern(config.numbers.rankPattern, modules),
+      alphaPattern: resolvePattern(config.numbers.alphaPattern, modules),
+    };
     checkTensors(file, places, adapterTensors(adaptedModules(specs, resolved)));
     const read = (spec: TensorSpec, target: Float32Array): Promise<void> =>
       readWeights(file, places.get(spec.name) ?? copies.get(spec.name)!, target);
@@ -109,34 +115,83 @@ function adapterPlaces(
   return { places, copies };
 }
 
+/** Canonical names of the adapted modules, to the names that PEFT saw when it chose them. */
+function storedModules(places: ReadonlyMap<string, string>): Map<string, string> {
+  const entries = [...places].map(
+    ([name, stored]) => [name.replace(SUFFIX, ""), stored.slice(WRAPPER.length).replace(SUFFIX, "")] as const,
+  );
+  return new Map(entries);
+}
+
 /**
- * The targets of the file when they select exactly the modules that have tensors. Otherwise, for targets that were written for
- * the module names of another release, these modules by name.
+ * The targets of the file when they alone select exactly the modules that have tensors. Otherwise these modules by name: for targets
+ * that were written for the module names of another release, or that `exclude_modules` or `layers_to_transform` narrow.
  */
 function resolveTargets(
   config: PeftConfig,
   specs: readonly TensorSpec[],
-  places: ReadonlyMap<string, string>,
+  stored: ReadonlyMap<string, string>,
+  renames: readonly Rename[],
 ): LoraConfig["targets"] {
-  const stored = new Set([...places.keys()].map((name) => name.replace(SUFFIX, "")));
   const linear = new Set(linearModules(specs).map(({ name }) => name));
-  const foreign = [...stored].find((module) => !linear.has(module));
+  const foreign = [...stored.keys()].find((module) => !linear.has(module));
   if (foreign !== undefined) {
     throw new VlmR1Error(
       "invalid-data",
       `${WEIGHTS} adapts "${foreign}", which is not a linear layer of the model. Is it for another base model?`,
     );
   }
-  if (config.targets === undefined) return [...stored];
-  const selected = selectedModules(specs, { ...config, targets: config.targets });
-  const missing = selected.find((module) => !stored.has(module));
+  const surplus = leftOut(config.narrowing, [...stored.values()])
+    .values()
+    .next().value;
+  if (surplus !== undefined) {
+    throw new VlmR1Error(
+      "invalid-data",
+      `${WEIGHTS} has tensors for "${surplus}", which exclude_modules or layers_to_transform of ${CONFIG} leaves out.`,
+    );
+  }
+  if (config.targets === undefined) return [...stored.keys()];
+  const selected = selectedModules(specs, { ...config.numbers, targets: config.targets });
+  const absent = selected.filter((module) => !stored.has(module));
+  const old = absent.map((module) => storedName(module, renames));
+  const excused = leftOut(config.narrowing, [...absent, ...old]);
+  const missing = absent.find((module, i) => !excused.has(module) && !excused.has(old[i] as string));
   if (missing !== undefined) {
     throw new VlmR1Error(
       "invalid-data",
       `${WEIGHTS} has no tensors for "${missing}", which ${CONFIG} targets.`,
     );
   }
-  return selected.length === stored.size ? config.targets : [...stored];
+  const isExact = absent.length === 0 && selected.length === stored.size;
+  return isExact ? config.targets : [...stored.keys()];
+}
+
+/** The modules among `names` that PEFT leaves out although they are targets (`check_target_module_exists`). */
+function leftOut({ excluded, layers, layersPattern }: Narrowing, names: readonly string[]): Set<string> {
+  const isListed = (name: string) =>
+    typeof excluded !== "string" && excluded.some((end) => name === end || name.endsWith(`.${end}`));
+  const matched = typeof excluded === "string" ? namesMatching(excluded, names) : new Set<string>();
+  if (layers.length === 0) return new Set(names.filter((name) => isListed(name) || matched.has(name)));
+  const parents = layersPattern.length === 0 ? [String.raw`[^.]*`] : layersPattern;
+  const before = layersPattern.length === 0 ? String.raw`.*?\.` : String.raw`(?:.*?\.)?`;
+  const kept = layers.map((layer) => `${before}(?:${parents.join("|")})\\.${layer}\\..*`);
+  const inLayers = namesMatching(kept.join("|"), names);
+  return new Set(names.filter((name) => isListed(name) || matched.has(name) || !inLayers.has(name)));
+}
+
+/** Patterns that were written for the names of the file: as they are where those are the model's own names, else one key a module. */
+function resolvePattern(
+  pattern: Readonly<Record<string, number>>,
+  stored: ReadonlyMap<string, string>,
+): Readonly<Record<string, number>> {
+  if ([...stored].every(([module, name]) => module === name)) return pattern;
+  const value = valuesFor([...stored.values()], pattern);
+  return Object.fromEntries(
+    [...stored].flatMap(([module, name]) => {
+      const found = value(name);
+      return found === undefined ? [] : [[module.replaceAll(".", String.raw`\.`), found] as const];
+    }),
+  );
 }
 
 function selectedModules(specs: readonly TensorSpec[], config: LoraConfig): string[] {
@@ -177,29 +232,57 @@ const fields = z.looseObject({
   use_rslora: z.boolean().nullish(),
   rank_pattern: counts,
   alpha_pattern: counts,
+  exclude_modules: z.union([z.string(), z.array(z.string())]).nullish(),
+  layers_to_transform: z.union([z.int().min(0), z.array(z.int().min(0))]).nullish(),
+  layers_pattern: z.union([z.string(), z.array(z.string())]).nullish(),
 });
 
-/** Settings that would change the computation in ways that this package does not know, and the values that leave it alone. */
-const UNSUPPORTED: readonly (readonly [field: string, harmless: readonly unknown[]])[] = [
-  ["use_dora", [false]],
-  ["bias", ["none"]],
-  ["fan_in_fan_out", [false]],
-  ["lora_bias", [false]],
-  ["modules_to_save", []],
-  ["layers_to_transform", []],
-  ["layer_replication", []],
-  ["exclude_modules", []],
-  ["trainable_token_indices", []],
-  ["target_parameters", []],
-  ["use_qalora", [false]],
-  ["use_bdlora", [false]],
-  ["alora_invocation_tokens", []],
+const plain = "only plain LoRA on linear layers is supported";
+const merge = "load it with PEFT, merge it (merge_and_unload), and load the merged model";
+
+/** Settings that change the computation in ways that this package does not know: the values that leave it alone, and why not. */
+const UNSUPPORTED: readonly (readonly [field: string, harmless: readonly unknown[], reason: string])[] = [
+  [
+    "use_dora",
+    [false],
+    `DoRA rescales every row of the merged weight by a learned magnitude, which is not LoRA's sum: ${merge}`,
+  ],
+  [
+    "bias",
+    ["none"],
+    `the base model's biases were trained too, and an adapter here holds only low-rank matrices: ${merge}`,
+  ],
+  [
+    "lora_bias",
+    [false],
+    `the adapter adds a bias of its own, and an adapter here holds only low-rank matrices: ${merge}`,
+  ],
+  ["modules_to_save", [], `whole layers were trained too and replace the base model's: ${merge}`],
+  ["fan_in_fan_out", [false], plain],
+  ["layer_replication", [], plain],
+  ["trainable_token_indices", [], `rows of the embedding were trained too: ${merge}`],
+  ["target_parameters", [], plain],
+  ["use_qalora", [false], plain],
+  ["use_bdlora", [false], plain],
+  ["alora_invocation_tokens", [], plain],
 ];
 
+/** What takes modules out of those that are targets. */
+interface Narrowing {
+  /** Ends of names, or one regular expression for the whole name. */
+  readonly excluded: readonly string[] | string;
+  /** Indices of the only layers that are adapted; empty: all. Used with a list of targets alone, as PEFT does. */
+  readonly layers: readonly number[];
+  /** What lists of layers are called (a regular expression each); empty: anything. */
+  readonly layersPattern: readonly string[];
+}
+
 /** An adapter's settings as PEFT's file has them; without targets the tensors of the adapter decide. */
-type PeftConfig = Omit<LoraConfig, "targets"> & {
+interface PeftConfig {
+  readonly numbers: Omit<LoraConfig, "targets">;
   readonly targets: LoraConfig["targets"] | undefined;
-};
+  readonly narrowing: Narrowing;
+}
 
 /**
  * Reads a parsed `adapter_config.json` of PEFT (https://github.com/huggingface/peft).
@@ -208,23 +291,32 @@ type PeftConfig = Omit<LoraConfig, "targets"> & {
  */
 function parsePeftConfig(json: unknown): PeftConfig {
   const config = parseConfig(fields, json, "adapter_config.json");
-  for (const [field, harmless] of UNSUPPORTED) {
+  for (const [field, harmless, reason] of UNSUPPORTED) {
     const value = config[field];
     const empty = value === undefined || value === null || (Array.isArray(value) && value.length === 0);
     if (empty || harmless.includes(value)) continue;
     throw new VlmR1Error(
       "unsupported",
-      `adapter_config.json: ${field} is ${JSON.stringify(value).slice(0, 80)}; only plain LoRA on linear layers is supported.`,
+      `adapter_config.json: ${field} is ${JSON.stringify(value).slice(0, 80)}; ${reason}.`,
     );
   }
+  const targets = config.target_modules ?? undefined;
+  const { layers_to_transform: layers, layers_pattern: layersPattern } = config;
   return {
-    rank: config.r,
-    alpha: config.lora_alpha ?? 8,
-    dropout: config.lora_dropout ?? 0,
-    targets: config.target_modules ?? undefined,
-    rankStabilized: config.use_rslora ?? false,
-    rankPattern: config.rank_pattern ?? {},
-    alphaPattern: config.alpha_pattern ?? {},
+    numbers: {
+      rank: config.r,
+      alpha: config.lora_alpha ?? 8,
+      dropout: config.lora_dropout ?? 0,
+      rankStabilized: config.use_rslora ?? false,
+      rankPattern: config.rank_pattern ?? {},
+      alphaPattern: config.alpha_pattern ?? {},
+    },
+    targets,
+    narrowing: {
+      excluded: config.exclude_modules ?? [],
+      layers: typeof targets === "string" ? [] : [layers ?? []].flat(),
+      layersPattern: [layersPattern ?? []].flat(),
+    },
   };
 }
 

@@ -104,6 +104,49 @@ describe("saveAdapter and openAdapter", () => {
   });
 });
 
+describe("modules that PEFT leaves out", () => {
+  const all = { ...lora, targets: ["q_proj", "v_proj"] };
+  const old = (name: string) => `base_model.model.${name.replace("model.language_model.", "model.")}`;
+
+  // Which modules remain is what peft 0.21 chooses for the same settings.
+  it.each([
+    [{ exclude_modules: ["v_proj"] }, /q_proj/],
+    [{ exclude_modules: ["layers.0.self_attn.q_proj"] }, /^(?!.*layers\.0\.self_attn\.q_proj)/],
+    [{ exclude_modules: String.raw`.*layers\.1\..*` }, /layers\.0\./],
+    [{ exclude_modules: String.raw`model\.layers\.1\..*` }, /layers\.0\./],
+    [{ layers_to_transform: [1] }, /layers\.1\./],
+    [{ layers_to_transform: 0, layers_pattern: "layers" }, /layers\.0\./],
+    [{ layers_to_transform: [0], layers_pattern: ["h", "layers"] }, /layers\.0\./],
+  ] as const)("%j", async (change, kept) => {
+    const tensors = weights(all).filter(({ name }) => kept.test(name));
+    for (const rename of [(name: string) => `base_model.model.${name}`, old]) {
+      const isOwn = rename !== old;
+      if (isOwn && String(Object.values(change)[0]).startsWith("model")) continue; // written for the old names
+      await saveAdapter(folder, all, []);
+      editConfig(change);
+      const named = tensors.map((tensor) => ({ ...tensor, name: rename(tensor.name) }));
+      await writeSafetensors(join(folder, "adapter_model.safetensors"), named, "F32");
+      expect((await readAll()).data).toEqual(new Map(tensors.map(({ name, data }) => [name, data])));
+    }
+  });
+
+  it("ranks and alphas are found under the names of the older release", async () => {
+    const patterned = {
+      ...all,
+      rankPattern: { [String.raw`model\.language_model\.layers\.0\.self_attn\.q_proj`]: 2 },
+      alphaPattern: { v_proj: 16 },
+    };
+    const tensors = weights(patterned);
+    await saveAdapter(folder, all, []);
+    editConfig({ rank_pattern: { "^model.layers.0.self_attn.q_proj": 2 }, alpha_pattern: { v_proj: 16 } });
+    const named = tensors.map((tensor) => ({ ...tensor, name: old(tensor.name) }));
+    await writeSafetensors(join(folder, "adapter_model.safetensors"), named, "F32");
+    const { config: read, data } = await readAll();
+    expect(data).toEqual(new Map(tensors.map((tensor) => [tensor.name, tensor.data])));
+    expect(adaptedModules(specs, read)).toEqual(adaptedModules(specs, patterned));
+  });
+});
+
 describe("openAdapter", () => {
   const failure = async (): Promise<VlmR1Error> => {
     const error: unknown = await readAll().then(
@@ -140,15 +183,35 @@ describe("openAdapter", () => {
   });
 
   it.each([
-    { use_dora: true },
-    { bias: "all" },
-    { modules_to_save: ["lm_head"] },
-    { fan_in_fan_out: true },
-    { layers_to_transform: [0] },
-  ])("does not pretend to know %j", async (change) => {
+    [{ use_dora: true }, "learned magnitude"],
+    [{ bias: "all" }, "biases were trained"],
+    [{ bias: "lora_only" }, "biases were trained"],
+    [{ lora_bias: true }, "a bias of its own"],
+    [{ modules_to_save: ["lm_head"] }, "whole layers were trained"],
+    [{ fan_in_fan_out: true }, "only plain LoRA"],
+  ] as const)("does not pretend to know %j, and says why", async (change, reason) => {
     await saveAdapter(folder, lora, weights(lora));
     editConfig(change);
-    expect((await failure()).code).toBe("unsupported");
+    const { code, message } = await failure();
+    expect(code).toBe("unsupported");
+    expect(message).toContain(Object.keys(change)[0]);
+    expect(message).toContain(reason);
+  });
+
+  it.each([{ exclude_modules: ["v_proj"] }, { layers_to_transform: [0] }])(
+    "refuses tensors that %j leaves out",
+    async (change) => {
+      await saveAdapter(folder, lora, weights(lora));
+      editConfig(change);
+      expect((await failure()).message).toMatch(/has tensors for ".*", which exclude_modules or layers_to/);
+    },
+  );
+
+  it("still names a missing module where others are left out", async () => {
+    const tensors = weights(lora).filter(({ name }) => name.includes("layers.0.self_attn.q_proj"));
+    await saveAdapter(folder, lora, tensors);
+    editConfig({ layers_to_transform: 0 });
+    expect((await failure()).message).toMatch(/no tensors for ".*layers\.0\.self_attn\.v_proj"/);
   });
 
   it.each([{ peft_type: "IA3" }, { r: 0 }, { lora_dropout: 1 }, { target_modules: 7 }])(
