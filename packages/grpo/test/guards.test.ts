@@ -60,13 +60,14 @@ describe("checkGuards", () => {
 
   test("the default guards roll back from destroyed weights, and warn of KL, gradient norm, entropy, truncation and variance", () => {
     const guards = defaultGuards.map((guard) => Guard.parse(guard));
-    expect(guards.map(({ action }) => action)).toEqual(["rollback", ...Array(5).fill("warn")]);
+    expect(guards.map(({ action }) => action)).toEqual(["rollback", ...Array(6).fill("warn")]);
     const bad = {
       "policy/weight-growth": NaN,
       "policy/kl": 5,
       "policy/gradient-norm": 1e6,
       "policy/entropy": 0,
       "completion/truncated": 1,
+      "sampler/log-prob-gap": 1,
       "reward/constant-groups": 1,
     };
     const settled = guards.map(() => ({ broken: 99, mean: 1, seen: 50 }));
