@@ -52,6 +52,23 @@ interface JsonSchema {
   readonly exclusiveMaximum?: number;
 }
 
+/** What data is and how it is read; drawn scenes need none of it but their own. */
+const dataOptions = [
+  "dataset",
+  "data",
+  "images",
+  "split",
+  "limit",
+  "question",
+  "template",
+  "answer",
+  "answerFrame",
+  "rewardMethod",
+  "onBadSample",
+  "maxPixels",
+  "exifRotation",
+];
+
 /** Headings in the order of help and documentation, with the members of a configuration below each. */
 const groups: readonly (readonly [heading: string, members: readonly string[]])[] = [
   [
@@ -67,25 +84,7 @@ const groups: readonly (readonly [heading: string, members: readonly string[]])[
       "frame",
     ],
   ],
-  [
-    "Data",
-    [
-      "dataset",
-      "data",
-      "images",
-      "split",
-      "limit",
-      "question",
-      "template",
-      "answer",
-      "answerFrame",
-      "rewardMethod",
-      "onBadSample",
-      "maxPixels",
-      "exifRotation",
-      "scenes",
-    ],
-  ],
+  ["Data", [...dataOptions, "scenes"]],
   ["Held-out data and evaluation", ["heldOut", "heldOutData", "heldOutImages", "heldOutLimit", "evaluation"]],
   ["Rewards", ["rewards", "judge", "curriculum"]],
   ["Reinforcement learning", ["grpo"]],
@@ -165,21 +164,6 @@ const dataOnly = [
   "basePrecision",
 ];
 const deviceMembers = ["device", "plugin", "dtype", "xla", "threads"];
-const drawOnly = [
-  "dataset",
-  "data",
-  "images",
-  "split",
-  "limit",
-  "question",
-  "template",
-  "answer",
-  "answerFrame",
-  "rewardMethod",
-  "onBadSample",
-  "maxPixels",
-  "exifRotation",
-];
 const plain = ["lossOptions", "optimizerOptions"];
 
 /** The flags of each command: where training commands both have an option (`steps`), each takes its own section's. */
@@ -192,7 +176,7 @@ export const scopes = {
   evaluate: { without: [...evaluationOnly, "rewards"], plain: ["evaluation"] },
   data: { without: dataOnly, plain: [] },
   draw: {
-    without: [...dataOnly, ...drawOnly, "model", "adapter", ...deviceMembers, "frame"],
+    without: [...dataOnly, ...dataOptions, "model", "adapter", ...deviceMembers, "frame"],
     plain: ["scenes"],
   },
 } as const satisfies Readonly<Record<string, FlagScope>>;
