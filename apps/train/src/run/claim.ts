@@ -2,6 +2,7 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -70,10 +71,10 @@ function lock(directory: string): Claim {
   try {
     mkdirSync(directory, { recursive: true });
     if (!writeNew(path, own)) {
-      const holder = Holder.safeParse(parsed(readFileSync(path, "utf8"))).data;
-      if (!holder || isGone(holder)) rmSync(path, { force: true });
-      // Of two processes that both found the holder gone, one writes first.
-      if ((holder && !isGone(holder)) || !writeNew(path, own)) throw held(path, holder);
+      const text = readFileSync(path, "utf8");
+      const holder = Holder.safeParse(parsed(text)).data;
+      if ((holder && !isGone(holder)) || !takeAway(path, text) || !writeNew(path, own))
+        throw held(path, holder);
     }
   } catch (cause) {
     if (VlmR1Error.is(cause)) throw cause;
@@ -92,15 +93,34 @@ function lock(directory: string): Claim {
   };
 }
 
-/** Whether the file is new: false when somebody has written it. */
+/** Writes a lock that nobody holds, with all its text from the first instant on; false when somebody holds it. */
 function writeNew(path: string, text: string): boolean {
+  const draft = `${path}-${process.pid}`;
+  writeFileSync(draft, text);
   try {
-    writeFileSync(path, text, { flag: "wx" });
+    linkSync(draft, path);
     return true;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "EEXIST") return false;
     throw cause;
+  } finally {
+    rmSync(draft, { force: true });
   }
+}
+
+/** Removes a lock with this text; false when it is another by now: of two processes that found the holder gone, one was first. */
+function takeAway(path: string, text: string): boolean {
+  const aside = `${path}-${process.pid}-gone`;
+  try {
+    renameSync(path, aside);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return true;
+    throw cause;
+  }
+  const isSame = readFileSync(aside, "utf8") === text;
+  if (!isSame) renameSync(aside, path);
+  else rmSync(aside);
+  return isSame;
 }
 
 /** A process of this machine that is no more. Of another machine nothing is known. */

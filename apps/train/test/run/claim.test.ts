@@ -1,6 +1,8 @@
+import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { claimRunFolder, writeWhole } from "../../src/run/claim.ts";
 
@@ -28,6 +30,21 @@ test("the lock of a process that is gone is taken over; one of another machine i
   claimRunFolder(directory, fresh).release();
   writeFileSync(lockOf(directory), JSON.stringify({ pid: gone, host: "elsewhere" }));
   expect(() => claimRunFolder(directory, fresh)).toThrow(/process \d+ on elsewhere .*remove .*run\.lock/);
+});
+
+test("of many processes that find a stale lock at once, one gets the folder", async () => {
+  const directory = folder();
+  writeFileSync(lockOf(directory), JSON.stringify({ pid: 2 ** 22 + 1, host: hostname() }));
+  const source = new URL("../../src/run/claim.ts", import.meta.url).href;
+  const program = `
+    const { claimRunFolder } = await import(${JSON.stringify(source)});
+    try { claimRunFolder(${JSON.stringify(directory)}, ${JSON.stringify(fresh)}); process.stdout.write("mine"); } catch { process.stdout.write("refused"); }
+    await new Promise((end) => setTimeout(end, 4000));`;
+  const flags = ["--conditions=@vlmr1/source", "--import", "tsx", "--input-type=module", "--eval", program];
+  const said = await Promise.all(
+    Array.from({ length: 4 }, async () => (await promisify(execFile)(process.execPath, flags)).stdout),
+  );
+  expect(said.toSorted()).toEqual(["mine", "refused", "refused", "refused"]);
 });
 
 test("a folder with a run in it is refused with the three ways out, and loses nothing", () => {
