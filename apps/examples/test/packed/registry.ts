@@ -95,6 +95,7 @@ async function pass(
   const body = Buffer.from(await answer.arrayBuffer());
   response.writeHead(answer.status, { "content-type": type });
   if (!type.includes("json")) return void response.end(body);
-  const hosts = [upstream, "https://registry.npmjs.org/"];
-  response.end(hosts.reduce((text, host) => text.replaceAll(host, url), body.toString()));
+  // Whatever host the tarballs are said to be on, they come through here.
+  const own = body.toString().replaceAll(upstream, url);
+  response.end(own.replaceAll(/"tarball":"https?:\/\/[^/"]+\//g, `"tarball":"${url}`));
 }
